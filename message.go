@@ -1,5 +1,7 @@
 package vigil
 
+import "errors"
+
 // A Message is bytes that came from a device, with who, when and how.
 type Message struct {
 	Device   DeviceID // whose words these are; known and authenticated
@@ -21,9 +23,10 @@ type Message struct {
 // A Sink takes messages into safe keeping. It returns at once when the message
 // is queued, or later when the queues are full: that is the back-pressure. It
 // calls done exactly once, perhaps on another goroutine, perhaps before it
-// returns: with nil when the message is on disk, and only then may a driver
-// acknowledge it to the device; with an *Error otherwise. Messages put by one
-// goroutine are kept in the order in which they were put; their done calls may
+// returns: with nil when the message is on disk, with a *Refusal when it is on
+// disk but in the quarantine because it could not be understood, with an *Error
+// when it was not kept. A driver acknowledges in the first two cases (see Safe)
+// and never in the third. Messages put by one goroutine are kept in the order in which they were put; their done calls may
 // come in another order.
 type Sink func(m Message, done func(error))
 
@@ -34,6 +37,13 @@ func (s Sink) Put(m Message) error {
 	return <-c
 }
 
+// Safe tells whether the error that a Sink reported means that the message is
+// on disk: understood, or quarantined.
+func Safe(err error) bool {
+	var r *Refusal
+	return err == nil || errors.As(err, &r)
+}
+
 // A Refusal says why a message, or a part of it, could not be understood, and
 // where.
 type Refusal struct {
@@ -41,6 +51,8 @@ type Refusal struct {
 	// pointer or path into a body that does.
 	Pos    string `json:"pos,omitempty"`
 	Reason string `json:"reason"`
+	// Entry is the id of the quarantine entry, once there is one.
+	Entry string `json:"-"`
 }
 
 // Error makes a Refusal an error with its position first.

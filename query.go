@@ -94,7 +94,7 @@ const (
 
 // A QuarantineEntry is a message that nobody could understand.
 type QuarantineEntry struct {
-	ID      string          `json:"id"` // deterministic: partition-sequence-index in the journal
+	ID      string          `json:"id"` // made by ingest, carried in Refusal.Entry
 	Device  DeviceID        `json:"device"`
 	Profile string          `json:"profile"`
 	State   QuarantineState `json:"state"`
