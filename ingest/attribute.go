@@ -1,0 +1,164 @@
+package ingest
+
+import (
+	"time"
+
+	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/devices"
+)
+
+// doubt is how far back a reading with an unusable clock may have been taken.
+const doubt = 24 * time.Hour
+
+// An attribution finds out whose the parts of one message are.
+type attribution struct {
+	in      *Ingest
+	message *vigil.Message
+	device  *vigil.Device
+	shared  bool
+	named   string // patient identity in the message
+	last    vigil.Instant
+	subject vigil.Subject
+	known   bool
+}
+
+// subjectAt returns whose a reading taken at an instant is. Where the evidence
+// disagrees or is missing it stays with the device, never guessed into a chart.
+func (a *attribution) subjectAt(taken vigil.Instant, suspect bool) vigil.Subject {
+	if a.known && taken == a.last && !suspect {
+		return a.subject
+	}
+	s := a.find(taken, suspect)
+	if s.Kind == vigil.NoSubject {
+		s = vigil.Unattributed(a.device.ID)
+	}
+	a.last, a.subject, a.known = taken, s, !suspect
+	return s
+}
+
+// find returns the subject, or none.
+func (a *attribution) find(taken vigil.Instant, suspect bool) vigil.Subject {
+	var named vigil.Subject
+	if a.named != "" {
+		id, ok := a.in.c.Registry.PatientNamed(a.named)
+		if !ok {
+			return vigil.Subject{}
+		}
+		named = vigil.PatientSubject(id)
+	}
+	if a.shared {
+		return named
+	}
+	s := a.in.c.Registry.ServedAt(a.device.ID, taken)
+	if a.named != "" && named != s {
+		return vigil.Subject{}
+	}
+	if suspect {
+		around := vigil.Interval{From: a.message.Arrived.Add(-doubt), To: a.message.Arrived}
+		if a.in.c.Registry.OthersServed(a.device.ID, around, s) {
+			return vigil.Subject{}
+		}
+	}
+	return s
+}
+
+// attribute settles the clock, the identity and the subject of every part and
+// makes one record for each subject. The payload goes with the first.
+func (in *Ingest) attribute(m vigil.Message, dev vigil.Device, p *devices.Profile, d *devices.Decoded, partial bool) []vigil.Record {
+	var flags vigil.Quality
+	if m.BestEffort {
+		flags |= vigil.BestEffort
+	}
+	if m.Historical {
+		flags |= vigil.Historical
+	}
+	if !p.FirmwareVerified(dev.Firmware) {
+		flags |= vigil.Unverified
+	}
+	c := clock{message: &m, policy: p.Clock(), now: d.Now, partial: partial}
+	a := attribution{in: in, message: &m, device: &dev, shared: dev.Shared || p.Shared, named: d.Patient}
+	b := builder{message: m, profile: p.Name}
+	for i := range d.Readings {
+		r := d.Readings[i]
+		r.Stated = c.stated(r.Stated)
+		var q vigil.Quality
+		r.Taken, q = c.settle(r.Stated)
+		r.Quality |= flags | q
+		r.KeyKind, r.Key = c.identity(r.KeyKind, r.Key, r.Stated)
+		rec := b.record(a.subjectAt(r.Taken, q&vigil.ClockSuspect != 0))
+		if rec.Readings == nil {
+			rec.Readings = make([]vigil.Reading, 0, len(d.Readings)-i)
+		}
+		rec.Readings = append(rec.Readings, r)
+		in.note(q)
+	}
+	for i := range d.Waves {
+		w := d.Waves[i]
+		w.Stated = c.stated(w.Stated)
+		var q vigil.Quality
+		w.Start, q = c.settle(w.Stated)
+		w.Quality |= flags | q
+		w.KeyKind, w.Key = c.identity(w.KeyKind, w.Key, w.Stated)
+		rec := b.record(a.subjectAt(w.Start, q&vigil.ClockSuspect != 0))
+		rec.Waves = append(rec.Waves, w)
+		in.note(q)
+	}
+	for i := range d.Events {
+		e := d.Events[i]
+		e.Stated = c.stated(e.Stated)
+		var q vigil.Quality
+		e.Taken, q = c.settle(e.Stated)
+		e.Quality |= flags | q
+		e.KeyKind, e.Key = c.identity(e.KeyKind, e.Key, e.Stated)
+		rec := b.record(a.subjectAt(e.Taken, q&vigil.ClockSuspect != 0))
+		rec.Events = append(rec.Events, e)
+		in.note(q)
+	}
+	if len(b.recs) == 0 {
+		b.record(a.subjectAt(m.Arrived, false))
+	}
+	in.count(b.recs)
+	return b.recs
+}
+
+// note counts what was odd about the clock.
+func (in *Ingest) note(q vigil.Quality) {
+	if q&vigil.ClockSuspect != 0 {
+		in.stats.clockSuspect.Add(1)
+	}
+}
+
+// count counts what was understood.
+func (in *Ingest) count(recs []vigil.Record) {
+	for i := range recs {
+		r := &recs[i]
+		in.stats.readings.Add(uint64(len(r.Readings)))
+		in.stats.waves.Add(uint64(len(r.Waves)))
+		in.stats.events.Add(uint64(len(r.Events)))
+		if r.Subject.Kind == vigil.OfDevice {
+			in.stats.unattributed.Add(1)
+		}
+	}
+}
+
+// A builder gathers the records of one message.
+type builder struct {
+	message vigil.Message
+	profile string
+	recs    []vigil.Record
+}
+
+// record returns the record of a subject, made when it is first asked for.
+func (b *builder) record(s vigil.Subject) *vigil.Record {
+	for i := range b.recs {
+		if b.recs[i].Subject == s {
+			return &b.recs[i]
+		}
+	}
+	r := vigil.Record{Kind: vigil.Understood, Message: b.message, Subject: s, Profile: b.profile}
+	if len(b.recs) > 0 {
+		r.Message.Payload = nil
+	}
+	b.recs = append(b.recs, r)
+	return &b.recs[len(b.recs)-1]
+}
