@@ -88,7 +88,7 @@ type Record struct {
 	Readings []Reading
 	Waves    []Wave
 	Events   []Event
-	Refusal  *Refusal      // for Quarantined
+	Refusal  *Refusal       // for Quarantined
 	Change   *Reattribution // for Reattributed
 	// Attribution counts earlier subjects of these readings.
 	Attribution uint8
