@@ -3,6 +3,7 @@ package vigil
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -124,4 +125,24 @@ func (q Quality) MarshalJSON() ([]byte, error) {
 		w = []string{}
 	}
 	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads a list of words.
+func (q *Quality) UnmarshalJSON(b []byte) error {
+	var words []string
+	if err := json.Unmarshal(b, &words); err != nil {
+		return fmt.Errorf("read quality: %w", err)
+	}
+	var v Quality
+	for _, w := range words {
+		if i := slices.Index(qualityWords[:], w); i >= 0 {
+			v |= 1 << i
+		} else if s, ok := ParseState(w); ok {
+			v = v.With(s)
+		} else {
+			return fmt.Errorf("read quality: there is no word %q", w)
+		}
+	}
+	*q = v
+	return nil
 }
