@@ -72,7 +72,7 @@ func (s State) String() string {
 func ParseState(word string) (State, bool) {
 	for i, w := range stateWords {
 		if i > 0 && w == word {
-			return State(i), true // #nosec G115 -- the list is short
+			return State(i), true
 		}
 	}
 	return NoState, false

@@ -1,0 +1,38 @@
+# Two commands matter: `make demo` shows a hospital, `make test` proves it works.
+# Everything a target needs beyond Go, Node and a Debian base, scripts/setup installs.
+
+GO      ?= go
+BIN     := bin
+WEB     := web/dist/index.html
+WEBSRC  := $(shell find web/src web/*.html web/*.ts web/package.json web/package-lock.json -type f 2>/dev/null)
+
+.PHONY: demo build test test-all lint bench fmt clean web api
+
+demo: build            ## a simulated hospital in a throw-away folder, in the browser
+	$(BIN)/vigil demo
+
+build: $(WEB)          ## bin/vigil: one static binary with the screens inside
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/vigil ./cmd/vigil
+
+web: $(WEB)
+
+$(WEB): $(WEBSRC)
+	scripts/web build
+
+test:                  ## everything that must pass, under 20 minutes
+	scripts/test
+
+test-all:              ## longer fuzzing and soak runs
+	scripts/test all
+
+lint:                  ## vet, the house rules, golangci-lint
+	scripts/lint
+
+bench:                 ## micro-benchmarks of the hot path
+	$(GO) test -run '^$$' -bench . -benchmem ./codec/... ./devices ./stream ./store ./protocol/... ./fhir ./ingest
+
+fmt:
+	gofmt -w .
+
+clean:
+	rm -rf $(BIN) web/dist web/node_modules .tools

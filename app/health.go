@@ -1,0 +1,220 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// A Check is one thing that was looked at, with advice where it is not well.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Advice string `json:"advice,omitempty"`
+}
+
+// good and bad make checks.
+func good(name, format string, args ...any) Check {
+	return Check{Name: name, OK: true, Detail: fmt.Sprintf(format, args...)}
+}
+
+func bad(name, advice, format string, args ...any) Check {
+	return Check{Name: name, Detail: fmt.Sprintf(format, args...), Advice: advice}
+}
+
+// health checks the running server.
+func (s *server) health(ctx context.Context) []Check {
+	checks := []Check{
+		s.checkConsumers(), s.checkJournal(), s.checkStore(ctx), checkDisk(s.c.Data, s.c.MinFree),
+		s.watch.check(), s.checkProfiles(), s.checkQuarantine(ctx), checkVersion(),
+	}
+	return checks
+}
+
+// checkConsumers tells how far the consumers are behind the journal.
+func (s *server) checkConsumers() Check {
+	behind := uint64(0)
+	for p := range s.journal.Partitions() {
+		if head, at := s.journal.Head(p), s.db.Applied(p); head > at {
+			behind += head - at
+		}
+	}
+	if !s.caughtUp.Load() {
+		return bad("consumers", "wait; the journal is being read since the last checkpoint", "catching up, %d frames behind", behind)
+	}
+	return good("consumers", "%d frames behind", behind)
+}
+
+// checkJournal tells how the journal is.
+func (s *server) checkJournal() Check {
+	st := s.journal.Stats()
+	switch {
+	case st.LastError != nil:
+		return bad("journal", "nothing can be acknowledged until this is mended; look at the disk", "last write failed: %v", st.LastError)
+	case len(s.journal.Damage()) > 0:
+		return bad("journal", "restore the named intervals from the devices or from a backup", "damaged: %v", s.journal.Damage())
+	}
+	return good("journal", "%d frames, %s, %d partitions, every write synced", st.Frames, bytesText(s.journal.Bytes()), s.journal.Partitions())
+}
+
+// checkStore asks the store for something small.
+func (s *server) checkStore(ctx context.Context) Check {
+	if _, err := s.db.Documents(ctx, "token"); err != nil {
+		return bad("store", "look at the database and its disk", "cannot be read: %v", err)
+	}
+	if err := s.db.LastError(); err != nil {
+		return bad("store", "the journal keeps everything meanwhile; look at the database and its disk", "last checkpoint failed: %v", err)
+	}
+	return good("store", "%s", s.db.Describe())
+}
+
+// checkDisk tells how much room there is.
+func checkDisk(path string, minFree int64) Check {
+	free, size, err := freeBytes(path)
+	if err != nil {
+		return bad("disk", "check that the data folder exists and can be read", "%v", err)
+	}
+	if free < uint64(max(minFree, 0)) {
+		return bad("disk", "make room: messages are refused until there is more than "+bytesText(uint64(max(minFree, 0))),
+			"%s of %s free", bytesText(free), bytesText(size))
+	}
+	if free < size/20 {
+		return bad("disk", "make room soon", "%s of %s free, under 5 %%", bytesText(free), bytesText(size))
+	}
+	return good("disk", "%s of %s free", bytesText(free), bytesText(size))
+}
+
+// checkProfiles tells whether every profile is in order and known.
+func (s *server) checkProfiles() Check {
+	c := s.profiles.Load()
+	if n := len(c.problems); n > 0 {
+		p := c.problems[0]
+		return bad("profiles", "`vigil profile check` lists everything that is wrong in a file",
+			"%d problem(s), first: %s %s: %s", n, p.File, p.Pos, p.Msg)
+	}
+	for _, name := range s.registry.ProfilesInUse() {
+		if _, ok := c.Profile(name); !ok {
+			return bad("profiles", "put the file back into "+s.c.Profiles(), "devices use profile %s, which is not there", name)
+		}
+	}
+	return good("profiles", "%d profiles", len(c.Profiles()))
+}
+
+// checkQuarantine tells whether messages wait for a repair.
+func (s *server) checkQuarantine(ctx context.Context) Check {
+	entries, err := s.db.Quarantine(ctx, vigil.QuarantineQuery{State: vigil.Open, Limit: 1000})
+	switch {
+	case err != nil:
+		return bad("quarantine", "look at the store", "cannot be read: %v", err)
+	case len(entries) == 0:
+		return good("quarantine", "empty")
+	case len(entries) < 1000:
+		return bad("quarantine", "`vigil quarantine list` shows why; mend the profile and replay", "%d messages were not understood", len(entries))
+	}
+	return bad("quarantine", "`vigil quarantine list` shows why; mend the profile and replay", "1000 or more messages were not understood")
+}
+
+// checkVersion names the versions.
+func checkVersion() Check {
+	v := Version()
+	return good("version", "vigil %s, commit %s, %s", v.Vigil, v.Commit, v.Go)
+}
+
+// bytesText writes a size for people.
+func bytesText(n uint64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+}
+
+// ready answers /readyz: 200 once the consumers have caught up and while
+// messages can be kept.
+func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
+	var failed []Check
+	for _, c := range []Check{s.checkConsumers(), s.checkJournal(), checkDisk(s.c.Data, s.c.MinFree)} {
+		if !c.OK && !(c.Name == "disk" && c.Advice == "make room soon") {
+			failed = append(failed, c)
+		}
+	}
+	if err := s.db.LastError(); err != nil {
+		failed = append(failed, bad("store", "", "last checkpoint failed: %v", err))
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if len(failed) == 0 {
+		fmt.Fprintln(w, "ready")
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	for _, c := range failed {
+		fmt.Fprintf(w, "%s: %s. %s\n", c.Name, c.Detail, c.Advice)
+	}
+}
+
+// Diagnose checks a data folder whose server is not running.
+func Diagnose(c Config) []Check {
+	checks := []Check{checkFolder(c.Data), checkDisk(c.Data, c.MinFree), checkSync(c.Data), checkClock(), checkVersion()}
+	for name, addr := range map[string]string{"http port": c.HTTP, "mqtt port": c.MQTT} {
+		checks = append(checks, checkPort(name, addr))
+	}
+	return checks
+}
+
+// checkFolder tells whether the data folder can be used.
+func checkFolder(path string) Check {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return bad("data folder", "`vigil serve --data "+path+"` makes it", "%s is not there", path)
+	case !info.IsDir():
+		return bad("data folder", "name a folder", "%s is a file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		return bad("data folder", "chmod 700 "+path, "others on this machine may read %s", path)
+	}
+	return good("data folder", "%s", path)
+}
+
+// checkSync measures how long the disk takes to make a write safe.
+func checkSync(path string) Check {
+	f, err := os.CreateTemp(path, ".doctor-*")
+	if err != nil {
+		return bad("disk sync", "check the rights of the folder", "cannot write: %v", err)
+	}
+	defer func() {
+		_ = f.Close()
+		_ = os.Remove(filepath.Clean(f.Name()))
+	}()
+	const rounds = 20
+	start := time.Now()
+	for range rounds {
+		if _, err := f.Write(make([]byte, 4096)); err != nil {
+			return bad("disk sync", "look at the disk", "%v", err)
+		}
+		if err := f.Sync(); err != nil {
+			return bad("disk sync", "look at the disk", "%v", err)
+		}
+	}
+	each := time.Since(start) / rounds
+	if each > 50*time.Millisecond {
+		return bad("disk sync", "use a disk with power-loss protection", "%s for each synced write", each.Round(time.Microsecond))
+	}
+	return good("disk sync", "%s for each synced write", each.Round(time.Microsecond))
+}
+
+// checkClock tells whether the clock of this machine can be right.
+func checkClock() Check {
+	now := time.Now()
+	if now.Year() < 2025 {
+		return bad("clock", "set the clock, and keep it with NTP", "it says %s", now.UTC().Format(time.RFC3339))
+	}
+	return good("clock", "%s", now.UTC().Format(time.RFC3339))
+}

@@ -1,0 +1,234 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/fleet"
+	"github.com/vigil-iomt/vigil/ingest"
+	"github.com/vigil-iomt/vigil/internal/seal"
+	"github.com/vigil-iomt/vigil/live"
+	"github.com/vigil-iomt/vigil/store"
+	"github.com/vigil-iomt/vigil/stream"
+)
+
+// Options are what a run needs beside its configuration.
+type Options struct {
+	Log *slog.Logger
+	// Ready is called once, when everything is open and the consumers have
+	// caught up.
+	Ready func(Addresses)
+	// Demo marks the installation as simulated, on every screen.
+	Demo bool
+}
+
+// Addresses are where the listeners really are.
+type Addresses struct {
+	HTTP, MQTT, Socket string
+}
+
+// drainTime bounds how long a stop waits for what is in flight.
+const drainTime = 15 * time.Second
+
+// A server is everything that runs.
+type server struct {
+	c       Config
+	o       Options
+	log     *slog.Logger
+	started time.Time
+
+	data     *dataFolder
+	mqtt     *mqtt.Driver
+	db       *store.DB
+	journal  *stream.Journal
+	registry *fleet.Registry
+	ingest   *ingest.Ingest
+	hub      *live.Hub
+	profiles atomic.Pointer[catalog]
+	watch    *watch
+	caughtUp atomic.Bool
+	fatal    chan error
+}
+
+// catalog is the catalogue of this moment with what is wrong in it.
+type catalog struct {
+	*devices.Catalog
+	problems []devices.Problem
+}
+
+// Run opens everything in a data folder and serves until ctx is done. Then it
+// stops in the order of the data: listeners, journal, consumers, store.
+func Run(ctx context.Context, c Config, o Options) error {
+	s := &server{c: c, o: o, log: o.Log, started: time.Now(), fatal: make(chan error, 1)}
+	if err := s.open(ctx); err != nil {
+		return errors.Join(err, s.close())
+	}
+	return errors.Join(s.serve(ctx), s.close())
+}
+
+// open opens the rooms in the order in which they need each other.
+func (s *server) open(ctx context.Context) error {
+	var err error
+	if s.data, err = openFolder(s.c.Data); err != nil {
+		return err
+	}
+	s.watch = newWatch(s.c.Data, s.log)
+	s.reload(devices.Load(s.c.Profiles()))
+	s.db, err = store.Open(ctx, store.Config{
+		Path: s.c.Data, DSN: s.c.DB, Partitions: s.c.Partitions, Sealer: seal.Plain{},
+		Now: time.Now, Log: s.log, Checkpoint: s.c.Checkpoint,
+	})
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	s.journal, err = stream.Open(ctx, stream.Config{
+		Dir: s.data.journal(), URL: s.c.NATS, Partitions: s.c.Partitions, MinFree: uint64(s.c.MinFree),
+		Sealer: seal.Plain{}, Now: time.Now, Log: s.log, Fatal: s.fail,
+	})
+	if err != nil {
+		return fmt.Errorf("open journal: %w", err)
+	}
+	s.registry, err = fleet.Open(ctx, fleet.Config{
+		Documents: s.db, Now: time.Now, Log: s.log, Changed: s.registryChanged, Move: s.move,
+	})
+	if err != nil {
+		return fmt.Errorf("open registry: %w", err)
+	}
+	s.ingest = ingest.New(ingest.Config{
+		Registry: s.registry, Profiles: func() *devices.Catalog { return s.profiles.Load().Catalog },
+		Journal: s.journal, QuarantineOpen: s.db.QuarantineOpen, Now: time.Now,
+	})
+	s.hub = live.New(live.Config{
+		Snapshot: s.db, Events: s.db, Resolver: s.db, Partitions: s.c.Partitions, Now: time.Now, Log: s.log,
+	})
+	return nil
+}
+
+// reload puts a new catalogue in place.
+func (s *server) reload(c *devices.Catalog, problems []devices.Problem) {
+	s.profiles.Store(&catalog{c, problems})
+	for _, p := range problems {
+		s.log.Warn("device profile has a problem", "file", p.File, "position", p.Pos, "problem", p.Msg)
+	}
+}
+
+// registryChanged tells the screens.
+func (s *server) registryChanged(kind, id string) {
+	if s.hub != nil {
+		s.hub.RegistryChanged(kind, id)
+	}
+}
+
+// move carries a reattribution through the journal.
+func (s *server) move(ctx context.Context, r vigil.Reattribution) error {
+	done := make(chan error, 1)
+	s.journal.Append([]vigil.Record{{Kind: vigil.Reattributed, Subject: r.To, Change: &r,
+		Message: vigil.Message{Device: r.Device, Arrived: vigil.InstantOf(time.Now()), Protocol: "registry"}}},
+		func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// fail ends the run because a part that it cannot do without has failed.
+func (s *server) fail(err error) {
+	select {
+	case s.fatal <- err:
+	default:
+	}
+}
+
+// serve runs everything until ctx is done or a part fails.
+func (s *server) serve(ctx context.Context) error {
+	consumerCtx, stopConsumers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopConsumers()
+	consumers, consumerCtx := errgroup.WithContext(consumerCtx)
+	for p := range s.journal.Partitions() {
+		consumers.Go(func() error { return s.consume(consumerCtx, p) })
+	}
+	consumers.Go(func() error { return s.hub.Run(consumerCtx) })
+
+	edges, edgeCtx := errgroup.WithContext(ctx)
+	edges.Go(func() error {
+		select {
+		case err := <-s.fatal:
+			return err
+		case <-consumerCtx.Done():
+			return context.Cause(consumerCtx)
+		case <-edgeCtx.Done():
+			return nil
+		}
+	})
+	if err := s.listen(edgeCtx, edges); err != nil {
+		stopConsumers()
+		return errors.Join(err, ignoreCanceled(consumers.Wait()))
+	}
+	edges.Go(func() error { return s.keepHouse(edgeCtx) })
+
+	err := ignoreCanceled(edges.Wait())
+	s.drain()
+	stopConsumers()
+	return errors.Join(err, ignoreCanceled(consumers.Wait()))
+}
+
+// drain waits until the consumers have what the journal has, for a while.
+func (s *server) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !s.level() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			s.log.Warn("stopped before the consumers had caught up; the journal keeps the rest")
+			return
+		}
+	}
+}
+
+// level tells whether the store has applied everything that is in the journal.
+func (s *server) level() bool {
+	for p := range s.journal.Partitions() {
+		if s.db.Applied(p) < s.journal.Head(p) {
+			return false
+		}
+	}
+	return true
+}
+
+// close closes what is open, in the order of the data.
+func (s *server) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*drainTime)
+	defer cancel()
+	var errs []error
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close(ctx))
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close(ctx))
+	}
+	if s.data != nil {
+		errs = append(errs, s.data.close())
+	}
+	return errors.Join(errs...)
+}
+
+// ignoreCanceled drops the error of an orderly stop.
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/vigil-iomt/vigil/app"
+	"github.com/vigil-iomt/vigil/devices"
+)
+
+// profileCmd works on device profiles; it needs no running server.
+type profileCmd struct {
+	Check profileCheckCmd `cmd:"" help:"Check profile files: everything that is wrong, with line and column."`
+	Try   profileTryCmd   `cmd:"" help:"Decode a payload with a profile, or run the profile's examples."`
+	List  profileListCmd  `cmd:"" help:"List the profiles, built in and from the data folder."`
+	Show  profileShowCmd  `cmd:"" help:"Show a profile with its examples."`
+}
+
+// profileCheckCmd checks files.
+type profileCheckCmd struct {
+	Files []string `arg:"" type:"existingfile" help:"Profile files."`
+}
+
+// checked is the outcome for one file.
+type checked struct {
+	File     string            `json:"file"`
+	OK       bool              `json:"ok"`
+	Problems []devices.Problem `json:"problems"`
+}
+
+// Run checks them.
+func (cmd profileCheckCmd) Run(c *console) error {
+	var out []checked
+	bad := 0
+	for _, file := range cmd.Files {
+		_, problems, err := readProfile(file, true)
+		if err != nil {
+			return err
+		}
+		if len(problems) > 0 {
+			bad++
+		}
+		out = append(out, checked{File: file, OK: len(problems) == 0, Problems: problems})
+	}
+	err := c.print(out, func(t *table) {
+		for _, o := range out {
+			if o.OK {
+				t.row(o.File + ": good")
+			}
+			for _, p := range o.Problems {
+				t.row(problemText(o.File, p))
+			}
+		}
+	})
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("%d of %d profiles have problems", bad, len(out))
+	}
+	return err
+}
+
+// problemText writes a problem as file: position: message.
+func problemText(file string, p devices.Problem) string {
+	if p.Pos == "" {
+		return file + ": " + p.Msg
+	}
+	return file + ": " + p.Pos + ": " + p.Msg
+}
+
+// readProfile reads a profile file and lists its problems; with proof it also
+// runs the file's own examples.
+func readProfile(file string, proof bool) (*devices.Profile, []devices.Problem, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read profile: %w", err)
+	}
+	p, problems := devices.Parse(filepath.Base(file), text)
+	if p != nil && len(problems) == 0 && proof {
+		problems = p.Check()
+	}
+	return p, problems, nil
+}
+
+// profileTryCmd decodes a payload.
+type profileTryCmd struct {
+	File    string `arg:"" help:"Profile file, or the name of a known profile."`
+	Payload string `arg:"" optional:"" help:"Payload: text, @FILE, or - for standard input. Without one the examples are run."`
+	Channel string `help:"Channel that the payload comes on."`
+}
+
+// Run decodes it.
+func (cmd profileTryCmd) Run(c *console) error {
+	p, err := cmd.profile(c)
+	if err != nil {
+		return err
+	}
+	if cmd.Payload == "" {
+		return tryExamples(c, p)
+	}
+	payload, err := cmd.payload(c)
+	if err != nil {
+		return err
+	}
+	result := devices.Try(p, cmd.Channel, payload)
+	if err := c.print(result, func(t *table) { printTried(t, result) }); err != nil {
+		return err
+	}
+	if len(result.Refusals) > 0 {
+		return fmt.Errorf("%d part(s) of the payload were refused", len(result.Refusals))
+	}
+	return nil
+}
+
+// profile finds the profile that the command names.
+func (cmd profileTryCmd) profile(c *console) (*devices.Profile, error) {
+	if _, err := os.Stat(cmd.File); err != nil {
+		catalog, _ := devices.Load((&app.Config{Data: c.data}).Profiles())
+		if p, ok := catalog.Profile(cmd.File); ok {
+			return p, nil
+		}
+		return nil, fmt.Errorf("%s is neither a file nor a known profile; `vigil profile list` shows them", cmd.File)
+	}
+	p, problems, err := readProfile(cmd.File, false)
+	if err != nil {
+		return nil, err
+	}
+	if len(problems) > 0 {
+		lines := make([]string, len(problems))
+		for i, pr := range problems {
+			lines[i] = problemText(cmd.File, pr)
+		}
+		return nil, fmt.Errorf("the profile has problems:\n%s", strings.Join(lines, "\n"))
+	}
+	return p, nil
+}
+
+// payload reads the payload that the command names.
+func (cmd profileTryCmd) payload(c *console) ([]byte, error) {
+	if cmd.Payload == "-" {
+		b, err := io.ReadAll(c.in)
+		if err != nil {
+			return nil, fmt.Errorf("read payload: %w", err)
+		}
+		return b, nil
+	}
+	if file, ok := strings.CutPrefix(cmd.Payload, "@"); ok {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read payload: %w", err)
+		}
+		return b, nil
+	}
+	return []byte(cmd.Payload), nil
+}
+
+// profileListCmd lists profiles.
+type profileListCmd struct{}
+
+// Run lists them.
+func (profileListCmd) Run(c *console) error {
+	catalog, problems := devices.Load((&app.Config{Data: c.data}).Profiles())
+	var out struct {
+		Profiles []devices.Info    `json:"profiles"`
+		Problems []devices.Problem `json:"problems"`
+	}
+	out.Problems = problems
+	for _, p := range catalog.Profiles() {
+		out.Profiles = append(out.Profiles, p.Info())
+	}
+	return c.print(out, func(t *table) {
+		t.row("NAME", "KIND", "TITLE", "MAKER")
+		for _, p := range out.Profiles {
+			t.row(p.Name, p.Kind, p.Title, p.Maker)
+		}
+		for _, p := range problems {
+			t.row(problemText(p.File, p))
+		}
+	})
+}
+
+// profileShowCmd shows a profile.
+type profileShowCmd struct {
+	Name string `arg:"" help:"Profile."`
+}
+
+// Run shows it.
+func (cmd profileShowCmd) Run(c *console) error {
+	catalog, _ := devices.Load((&app.Config{Data: c.data}).Profiles())
+	p, ok := catalog.Profile(cmd.Name)
+	if !ok {
+		return fmt.Errorf("there is no profile %s; `vigil profile list` shows them", cmd.Name)
+	}
+	if c.json {
+		return c.print(p.Info(), nil)
+	}
+	_, err := c.out.Write(p.Text)
+	return err
+}
