@@ -1,0 +1,227 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// A Handler takes one frame. Its error ends the Consume that called it.
+type Handler = func(context.Context, vigil.Frame) error
+
+// followPause is between two looks at a replica that lags behind its leader.
+const followPause = 50 * time.Millisecond
+
+// Consume hands every frame of a partition from after+1 on to handle, in order
+// and without gaps, and waits for new ones. It returns ctx.Err() when ctx is
+// done, the error of handle when that fails, a NotFound *vigil.Error with a
+// *PurgedError in it when frame after+1 was trimmed, Conflicting when the
+// journal ends before after, Unavailable when the journal is closed.
+//
+// A damaged frame is reported to Config.Damaged and then handed on with what
+// still reads: a lost record is a zero Record (Kind 0) in its place, and a frame
+// that is lost as a whole has none.
+func (j *Journal) Consume(ctx context.Context, partition int, after uint64, handle func(context.Context, vigil.Frame) error) error {
+	p, err := j.partition(partition)
+	if err != nil {
+		return err
+	}
+	if err := p.reaches(ctx, after); err != nil {
+		return err
+	}
+	c := &consumer{p: p, next: after + 1, handle: handle, dec: newDecoder(j.symbols)}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if f, ok := p.ring.get(c.next); ok {
+			if err := c.hand(ctx, f); err != nil {
+				return err
+			}
+			continue
+		}
+		head, news := p.watch()
+		if c.next <= head {
+			if err := c.read(ctx, head); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-news:
+		case <-j.ctx.Done():
+			return errClosed()
+		}
+	}
+}
+
+// reaches refuses a consumer that is ahead of the journal: it would wait for
+// frames that it has, as it believes, and skip them when they come.
+func (p *partition) reaches(ctx context.Context, after uint64) error {
+	if after <= p.head.Load() {
+		return nil
+	}
+	info, err := p.stream.Info(ctx)
+	if err != nil {
+		return p.j.readError(err)
+	}
+	p.setHead(info.State.LastSeq)
+	if head := p.head.Load(); after > head {
+		return vigil.Errorf(vigil.Conflicting, "partition %d of the journal ends at frame %d, but frame %d was consumed: this is not the journal that the consumer knows", p.number, head, after)
+	}
+	return nil
+}
+
+// A consumer is one running Consume.
+type consumer struct {
+	p      *partition
+	next   uint64
+	handle Handler
+	dec    *decoder
+}
+
+func (c *consumer) hand(ctx context.Context, f vigil.Frame) error {
+	if err := c.handle(ctx, f); err != nil {
+		return err
+	}
+	c.next = f.Seq + 1
+	return nil
+}
+
+// read hands on what the server has from the next frame on.
+func (c *consumer) read(ctx context.Context, head uint64) error {
+	raws, err := c.p.j.fetch(ctx, c.p.number, c.next, fetchFrames)
+	if err != nil {
+		return c.p.j.readError(err)
+	}
+	if len(raws) == 0 {
+		return c.nothing(ctx, head)
+	}
+	for _, r := range raws {
+		if r.seq > c.next {
+			if err := c.gap(ctx, r.seq); err != nil {
+				return err
+			}
+		}
+		f, damaged := c.p.decode(c.dec, r)
+		if damaged != nil {
+			c.p.j.report(damaged)
+		}
+		if err := c.hand(ctx, f); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nothing decides what it means that frames up to head were acknowledged and
+// the server has none from next on.
+func (c *consumer) nothing(ctx context.Context, head uint64) error {
+	info, err := c.p.stream.Info(ctx)
+	if err != nil {
+		return c.p.j.readError(err)
+	}
+	switch st := info.State; {
+	case c.next < st.FirstSeq:
+		return purged(c.p.number, c.next, st.FirstSeq)
+	case c.next > st.LastSeq || c.p.j.server == nil:
+		return c.p.j.wait(ctx, followPause)
+	}
+	return c.gap(ctx, head+1)
+}
+
+// gap hands on empty frames for those up to the one at `to` that are not there.
+func (c *consumer) gap(ctx context.Context, to uint64) error {
+	info, err := c.p.stream.Info(ctx)
+	if err != nil {
+		return c.p.j.readError(err)
+	}
+	if c.next < info.State.FirstSeq {
+		return purged(c.p.number, c.next, info.State.FirstSeq)
+	}
+	c.p.j.report(&DamagedError{Partition: c.p.number, Seq: c.next, Last: to - 1, Whole: true, Err: errLost})
+	for c.next < to {
+		if err := c.hand(ctx, vigil.Frame{Partition: c.p.number, Seq: c.next}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decode reads one frame of the server.
+func (p *partition) decode(d *decoder, r raw) (vigil.Frame, *DamagedError) {
+	h, recs, dam := d.frame(r.data, p.j.c.Sealer)
+	f := vigil.Frame{Partition: p.number, Seq: r.seq, At: h.at, Records: recs}
+	if dam == nil && h.partition != p.number {
+		dam = &damage{err: fmt.Errorf("a frame of partition %d", h.partition), whole: true}
+		f.Records = nil
+	}
+	if dam == nil {
+		return f, nil
+	}
+	if dam.whole || errors.Is(dam.err, errFrameCRC) {
+		f.At = vigil.InstantOf(r.at) // the header itself may be what is wrong
+	}
+	return f, &DamagedError{Partition: p.number, Seq: r.seq, Last: r.seq, At: f.At, Whole: dam.whole, Lost: dam.lost, Err: dam.err}
+}
+
+// Read returns one frame. Kinds: NotFound when it was trimmed (with a
+// *PurgedError) or is not there yet. A damaged frame comes with a *DamagedError
+// and what of it still reads.
+func (j *Journal) Read(ctx context.Context, partition int, seq uint64) (vigil.Frame, error) {
+	p, err := j.partition(partition)
+	if err != nil {
+		return vigil.Frame{}, err
+	}
+	if f, ok := p.ring.get(seq); ok {
+		return f, nil
+	}
+	raws, err := j.fetch(ctx, partition, seq, 1)
+	if err != nil {
+		return vigil.Frame{}, j.readError(err)
+	}
+	if len(raws) == 1 && raws[0].seq == seq {
+		d, _ := j.decoders.Get().(*decoder)
+		if d == nil {
+			d = newDecoder(j.symbols)
+		}
+		defer j.decoders.Put(d)
+		f, damaged := p.decode(d, raws[0])
+		if damaged != nil {
+			j.report(damaged)
+			return f, damaged
+		}
+		return f, nil
+	}
+	info, err := p.stream.Info(ctx)
+	if err != nil {
+		return vigil.Frame{}, j.readError(err)
+	}
+	switch {
+	case seq < info.State.FirstSeq:
+		return vigil.Frame{}, purged(partition, seq, info.State.FirstSeq)
+	case seq > info.State.LastSeq:
+		return vigil.Frame{}, vigil.Errorf(vigil.NotFound, "partition %d of the journal ends at frame %d", partition, info.State.LastSeq)
+	}
+	damaged := &DamagedError{Partition: partition, Seq: seq, Last: seq, Whole: true, Err: errLost}
+	j.report(damaged)
+	return vigil.Frame{Partition: partition, Seq: seq}, damaged
+}
+
+// readError classifies what the server or the connection answered.
+func (j *Journal) readError(err error) error {
+	switch {
+	case j.closing.Load():
+		return errClosed()
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return &vigil.Error{Kind: vigil.Unavailable, Op: "read journal", Msg: "the journal does not answer", Err: err}
+}
