@@ -2,10 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/stream"
 )
 
 // A consumer takes the frames of the journal in order. Consumers are listed in
@@ -24,29 +28,39 @@ func (s *server) chain() []consumer {
 	}
 }
 
+// consumeAll runs the consumers of all partitions until ctx is done or one
+// fails.
+func (s *server) consumeAll(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for p := range s.journal.Partitions() {
+		g.Go(func() error { return s.consume(ctx, p) })
+	}
+	g.Go(func() error { return s.hub.Run(ctx) })
+	return g.Wait()
+}
+
 // consume feeds one partition of the journal to the consumers, from where the
 // store has committed.
 func (s *server) consume(ctx context.Context, partition int) error {
 	chain := s.chain()
-	after := s.db.Position(partition)
-	if first := s.journal.First(partition); first > after+1 {
-		s.log.Error("the journal does not reach back to the store's position", "partition", partition,
-			"position", after, "first", first)
-		s.db.SkipTo(partition, first-1)
-		after = first - 1
-	}
-	err := s.journal.Consume(ctx, partition, after, func(ctx context.Context, f vigil.Frame) error {
+	handle := func(ctx context.Context, f vigil.Frame) error {
 		for _, c := range chain {
 			if err := guarded(ctx, c, f); err != nil {
 				return fmt.Errorf("%s: partition %d frame %d: %w", c.name, f.Partition, f.Seq, err)
 			}
 		}
 		return nil
-	})
-	if ctx.Err() == nil && err != nil {
-		s.fail(err)
 	}
-	return err
+	for {
+		err := s.journal.Consume(ctx, partition, s.db.Applied(partition), handle)
+		var purged *stream.PurgedError
+		if !errors.As(err, &purged) {
+			return err
+		}
+		s.log.Error("the journal does not reach back to the store's position", "partition", partition,
+			"wanted", purged.Seq, "first", purged.First)
+		s.db.SkipTo(partition, purged.First-1)
+	}
 }
 
 // guarded turns a panic of a consumer into its error.

@@ -54,13 +54,31 @@ func (s *server) checkConsumers() Check {
 // checkJournal tells how the journal is.
 func (s *server) checkJournal() Check {
 	st := s.journal.Stats()
-	switch {
-	case st.LastError != nil:
-		return bad("journal", "nothing can be acknowledged until this is mended; look at the disk", "last write failed: %v", st.LastError)
-	case len(s.journal.Damage()) > 0:
-		return bad("journal", "restore the named intervals from the devices or from a backup", "damaged: %v", s.journal.Damage())
+	switch err := s.journalError(); {
+	case st.Full:
+		return bad("journal", "make room: messages are refused until there is", "the disk is nearly full, %s free", bytesText(st.Free))
+	case err != nil:
+		return bad("journal", "nothing can be acknowledged until this is mended; look at the disk", "last write failed: %v", err)
+	case len(st.Damage) > 0:
+		return bad("journal", "send the named intervals again from the devices, or restore a backup", "damaged: %v", st.Damage[0])
+	case !st.SyncVerified:
+		return bad("journal", "name the monitoring addresses of the cluster, so that this can be checked", "nobody knows whether the cluster syncs every write")
 	}
-	return good("journal", "%d frames, %s, %d partitions, every write synced", st.Frames, bytesText(s.journal.Bytes()), s.journal.Partitions())
+	frames := uint64(0)
+	for _, p := range st.Partitions {
+		frames += p.Head - min(p.Head, p.First-min(p.First, 1))
+	}
+	return good("journal", "%d frames, %s, %d partitions, every write synced", frames, bytesText(s.journal.Bytes()), len(st.Partitions))
+}
+
+// journalError returns why some partition cannot be written now.
+func (s *server) journalError() error {
+	for _, p := range s.journal.Stats().Partitions {
+		if p.Err != nil {
+			return p.Err
+		}
+	}
+	return nil
 }
 
 // checkStore asks the store for something small.

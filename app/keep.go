@@ -73,17 +73,17 @@ func (s *server) trim(ctx context.Context) {
 		return
 	}
 	tooMuch := s.journal.Bytes() > size/rawShare
-	for p := range s.journal.Partitions() {
+	for p, st := range s.journal.Stats().Partitions {
 		committed := s.db.Position(p)
 		before, err := s.journal.OldestAfter(ctx, p, time.Now().Add(-s.c.RawRetention))
 		if err != nil {
 			s.log.Error("cannot find the end of raw retention", "partition", p, "error", err)
 			continue
 		}
-		if first := s.journal.First(p); tooMuch && committed > first {
-			before = max(before, first+(committed-first)/2)
+		if tooMuch && committed > st.First {
+			before = max(before, st.First+(committed-st.First)/2)
 		}
-		if before = min(before, committed+1); before <= s.journal.First(p) {
+		if before = min(before, committed+1); before <= st.First {
 			continue
 		}
 		if err := s.journal.Trim(ctx, p, before); err != nil {
@@ -103,7 +103,7 @@ func (s *server) prune(ctx context.Context) {
 // beat tells the outside watchdog that this server is well. When it is not, the
 // watchdog hears nothing.
 func (s *server) beat(ctx context.Context) {
-	if !s.caughtUp.Load() || s.journal.Stats().LastError != nil {
+	if !s.caughtUp.Load() || s.journalError() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, heartbeat)

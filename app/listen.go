@@ -44,7 +44,7 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 		}
 		addrs.MQTT = l.Addr().String()
 		s.mqtt = mqtt.New(mqtt.Config{
-			Listener: l, Auth: s.registry, May: s.registry.MaySpeak, Now: time.Now, Log: s.log,
+			Listeners: []net.Listener{l}, Auth: s.registry, May: s.registry.MaySpeak, Now: time.Now, Log: s.log,
 		})
 		group.Go(func() error { return s.supervise(ctx, "mqtt", s.mqtt) })
 	}

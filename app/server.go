@@ -67,11 +67,16 @@ type catalog struct {
 // Run opens everything in a data folder and serves until ctx is done. Then it
 // stops in the order of the data: listeners, journal, consumers, store.
 func Run(ctx context.Context, c Config, o Options) error {
-	s := &server{c: c, o: o, log: o.Log, started: time.Now(), fatal: make(chan error, 1)}
+	s := newServer(c, o)
 	if err := s.open(ctx); err != nil {
 		return errors.Join(err, s.close())
 	}
 	return errors.Join(s.serve(ctx), s.close())
+}
+
+// newServer returns a server with everything still closed.
+func newServer(c Config, o Options) *server {
+	return &server{c: c, o: o, log: o.Log, started: time.Now(), fatal: make(chan error, 1)}
 }
 
 // open opens the rooms in the order in which they need each other.
@@ -154,10 +159,7 @@ func (s *server) serve(ctx context.Context) error {
 	consumerCtx, stopConsumers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopConsumers()
 	consumers, consumerCtx := errgroup.WithContext(consumerCtx)
-	for p := range s.journal.Partitions() {
-		consumers.Go(func() error { return s.consume(consumerCtx, p) })
-	}
-	consumers.Go(func() error { return s.hub.Run(consumerCtx) })
+	consumers.Go(func() error { return s.consumeAll(consumerCtx) })
 
 	edges, edgeCtx := errgroup.WithContext(ctx)
 	edges.Go(func() error {
