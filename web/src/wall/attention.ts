@@ -1,0 +1,104 @@
+// What needs a look, in the order of how much: silence first, then what
+// devices say about themselves, then readings without an owner or beyond
+// belief, then what happened. Nothing here is an alarm: no limit is applied.
+
+import type { Bed, StoredEvent, Wall, WallDevice } from '../api/types';
+import { stateOf } from '../clinical/age';
+import { barOf, candidates, lastHeard, subjectOf, tileView } from '../clinical/bed';
+import type { LiveStore } from '../live/store';
+
+export interface Item {
+  key: string;
+  bed: string;
+  icon: 'wifi-off' | 'plug-connected-x' | 'user-question' | 'ruler-2-off';
+  text: string;
+  detail: string;
+  /** ms by the server's clock; undefined when not known. */
+  since: number | undefined;
+  kind: 'silent' | 'device' | 'nobody' | 'implausible';
+  person: boolean;
+}
+
+export interface EventItem {
+  key: string;
+  bed: string;
+  text: string;
+  type: string;
+  at: number;
+}
+
+export interface Attention {
+  items: Item[];
+  events: EventItem[];
+}
+
+/** Too frequent to be news. */
+const routine = new Set(['beat', 'tag-seen', 'annotation', 'heartbeat']);
+const eventWindow = 4 * 3_600_000;
+
+const named = (devices: WallDevice[], id: string): string => {
+  const d = devices.find((x) => x.id === id);
+  return d?.title ? `${d.title} ${d.name ?? d.id}` : (d?.name ?? id);
+};
+
+const icons: Record<Item['kind'], number> = { silent: 0, device: 1, nobody: 2, implausible: 3 };
+
+function bedItems(bed: Bed, store: LiveStore, now: number): Item[] {
+  const s = store.get(subjectOf(bed));
+  const all = candidates(bed, s, now);
+  const view = tileView(bed, s, now, 0);
+  const base = { bed: bed.location.name, person: bed.patient !== null };
+  const out: Item[] = [];
+  if (view.kind === 'silent') {
+    const last = all.reduce((a, b) => (a.age <= b.age ? a : b));
+    const device = named(bed.devices, last.info.device);
+    out.push({
+      ...base, key: `${bed.location.id} silent`, icon: 'wifi-off', kind: 'silent', text: 'No data', since: lastHeard(last),
+      detail: bed.patient ? `Patient is not monitored. ${device} went silent.` : `${device} went silent.`,
+    });
+  } else {
+    const steady = all.filter((c) => c.fresh !== 'spot');
+    const bar = barOf(steady, s);
+    if (bar)
+      out.push({
+        ...base, key: `${bed.location.id} ${bar.text}`, icon: bar.icon, text: bar.text, since: bar.since, detail: '',
+        kind: bar.icon === 'wifi-off' ? 'silent' : 'device',
+      });
+  }
+  for (const c of all)
+    if (c.reading.quality.includes('implausible') && c.fresh !== 'stale' && !stateOf(c.reading))
+      out.push({
+        ...base, key: `${bed.location.id} ${c.info.id} implausible`, icon: 'ruler-2-off', kind: 'implausible', since: undefined,
+        text: `${c.info.metric.title ?? c.info.metric.name} ${c.reading.text}`,
+        detail: 'Outside what the sensor can measure.',
+      });
+  return out;
+}
+
+function words(e: StoredEvent): string {
+  const text = e.title || e.type.replaceAll('-', ' ');
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+/** Everything that needs a look in the given beds at now. */
+export function attention(wall: Wall, beds: Bed[], store: LiveStore, now: number): Attention {
+  const items = beds.flatMap((b) => bedItems(b, store, now));
+  const shown = new Set(beds.map((b) => b.location.id));
+  for (const u of wall.unattributed ?? []) {
+    if (u.location && !shown.has(u.location.id)) continue;
+    items.push({
+      key: `${u.device.id} nobody`, bed: u.location?.name ?? '', icon: 'user-question', kind: 'nobody', since: undefined,
+      text: u.device.title ?? u.device.name ?? u.device.profile, person: false,
+      detail: `Readings of ${u.device.name ?? u.device.id} belong to nobody. Link the device to a patient or a place.`,
+    });
+  }
+  items.sort((a, b) => icons[a.kind] - icons[b.kind] || Number(b.person) - Number(a.person) || (b.since ?? 0) - (a.since ?? 0) || a.bed.localeCompare(b.bed));
+  const events = beds.flatMap((b) => {
+    const of = [store.get(subjectOf(b)), ...(b.patient ? [store.get(`location/${b.location.id}`)] : [])];
+    return of.flatMap((s) => s.events).map((e) => ({ key: e.id, bed: b.location.name, text: words(e), type: e.type, at: Date.parse(e.time) }));
+  });
+  return {
+    items,
+    events: events.filter((e) => !routine.has(e.type) && e.at > now - eventWindow).sort((a, b) => b.at - a.at),
+  };
+}
