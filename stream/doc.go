@@ -50,8 +50,9 @@
 // a packing (1: 0 none, 1 S2), and the packed bytes sealed under the subject's
 // text, the system's under "system/YYYY-MM-DD"; the sealer puts format and key
 // id first. Plain, it is the subject and for each record: uv how many records of
-// other sections stand before it, uv length, CRC32C (4) of the producer's
-// sequence (8) and the bytes, and the bytes:
+// other sections stand before it, uv length, CRC32C (4), and the
+// bytes. The checksum is over the CRC32C (4) of the section's subject as written,
+// the producer's sequence (8), and the bytes, which are:
 //
 //	byte     kind
 //	uv       which parts follow (the constants hasGateway … in encode.go)

@@ -64,11 +64,13 @@ func systemSubject(at vigil.Instant) string {
 // crcTable returns the Castagnoli table that every checksum on disk uses.
 func crcTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// recordCRC is the checksum of a record: over its producer's sequence and its
-// bytes, so that a record in the wrong place is found, too.
-func recordCRC(t *crc32.Table, seq uint64, body []byte) uint32 {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], seq)
+// recordCRC is the checksum of a record: over whose it is (the checksum of the
+// section's subject), its producer's sequence and its bytes, so that a record in
+// the wrong place, or of the wrong patient, is found, too.
+func recordCRC(t *crc32.Table, whose uint32, seq uint64, body []byte) uint32 {
+	var b [12]byte
+	binary.LittleEndian.PutUint32(b[:], whose)
+	binary.LittleEndian.PutUint64(b[4:], seq)
 	return crc32.Update(crc32.Update(0, t, b[:]), t, body)
 }
 
@@ -217,13 +219,14 @@ func (p *packer) directory(at vigil.Instant) []byte {
 // section appends one subject's records, packed and sealed.
 func (p *packer) section(s *section, h frameHead) {
 	b := appendSubject(p.plain[:0], s.subject)
+	whose := crc32.Checksum(b, p.crc)
 	before := int32(-1)
 	for n := s.first; ; n = p.parts[n].next {
 		body := p.parts[n].body
 		b = binary.AppendUvarint(b, uint64(n-before-1)) // #nosec G115 -- n grows
 		before = n
 		b = binary.AppendUvarint(b, uint64(len(body)))
-		b = binary.LittleEndian.AppendUint32(b, recordCRC(p.crc, h.first+uint64(n), body)) // #nosec G115 -- n is not negative
+		b = binary.LittleEndian.AppendUint32(b, recordCRC(p.crc, whose, h.first+uint64(n), body)) // #nosec G115 -- n is not negative
 		b = append(b, body...)
 		if n == s.last {
 			break

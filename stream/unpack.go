@@ -181,7 +181,8 @@ func (u *unpacking) section(rest *reader, owners []Lost, i int) {
 	}
 	r := reader{b: b, words: u.d.words}
 	subject := readSubject(&r)
-	good, bad := u.body(&r, subject)
+	whose := crc32.Checksum(b[:len(b)-len(r.b)], u.crc)
+	good, bad := u.body(&r, subject, whose)
 	u.read += good
 	switch {
 	case r.bad:
@@ -218,7 +219,7 @@ func (u *unpacking) open(sealed []byte, pack byte) ([]byte, error) {
 
 // body reads a section's records into their places. It returns how many were
 // read and how many were found damaged.
-func (u *unpacking) body(r *reader, subject vigil.Subject) (good, bad int) {
+func (u *unpacking) body(r *reader, subject vigil.Subject, whose uint32) (good, bad int) {
 	at := uint64(0)
 	for len(r.b) > 0 && !r.bad {
 		at += r.uvarint()
@@ -230,7 +231,7 @@ func (u *unpacking) body(r *reader, subject vigil.Subject) (good, bad int) {
 			break
 		}
 		rec := &u.records[at]
-		if rec.Kind != 0 || recordCRC(u.crc, u.head.first+at, body) != sum || u.d.record(rec, body, subject) != nil {
+		if rec.Kind != 0 || recordCRC(u.crc, whose, u.head.first+at, body) != sum || u.d.record(rec, body, subject) != nil {
 			bad++
 		} else {
 			good++

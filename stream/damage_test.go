@@ -1,0 +1,180 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// onePartition opens with a single partition, so that frames are easy to count.
+func onePartition(c *Config) { c.Partitions = 1 }
+
+// fillFrames writes n frames of one record each.
+func fillFrames(t *testing.T, j *Journal, n int) {
+	t.Helper()
+	ms := testMetrics()
+	for i := range n {
+		if err := put(j, vitals(ms, i, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// blocks are the message files of the only partition.
+func blocks(t *testing.T, dir string) []string {
+	t.Helper()
+	m, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", streamName(0), "msgs", "*.blk"))
+	if err != nil || len(m) == 0 {
+		t.Fatalf("no message files: %v", err)
+	}
+	slices.Sort(m)
+	return m
+}
+
+// TestRottenFrameIsNamedAndTheRestGoesOn flips a byte in the middle of a synced
+// file.
+func TestRottenFrameIsNamedAndTheRestGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, onePartition)
+	fillFrames(t, j, 20)
+	shut(t, j)
+	file := blocks(t, dir)[0]
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(b, []byte(`"patient":7,`))
+	if at < 0 {
+		t.Fatal("payload not found in the file")
+	}
+	b[at+12] ^= 1
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var got []*DamagedError
+	j = open(t, dir, onePartition, func(c *Config) {
+		c.Damaged = func(d *DamagedError) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, d)
+		}
+	})
+	intact := 0
+	for _, f := range all(t, j, 0, 0) {
+		for _, r := range f.Records {
+			if r.Kind != 0 {
+				intact++
+			}
+		}
+	}
+	if intact != 19 {
+		t.Errorf("%d records intact, want 19", intact)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(got) != 1 || got[0].Seq != 8 {
+		t.Fatalf("damage %v, want frame 8", got)
+	}
+	t.Logf("reported: %v, whole %v, lost %+v", got[0], got[0].Whole, got[0].Lost)
+	if !slices.ContainsFunc(j.Stats().Damage, func(d *DamagedError) bool { return d.Seq == 8 }) {
+		t.Error("the damage is not in Stats")
+	}
+	fillFrames(t, j, 1)
+	if j.Head(0) != 21 {
+		t.Errorf("head %d, want 21", j.Head(0))
+	}
+}
+
+// TestTornSyncedTailIsMissed cuts synced frames off: the mark kept apart tells,
+// and their sequences are not given again.
+func TestTornSyncedTailIsMissed(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, dir string){
+		"cut": func(t *testing.T, dir string) {
+			file := blocks(t, dir)[0]
+			st, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(file, st.Size()/2); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"all messages gone": func(t *testing.T, dir string) {
+			for _, f := range blocks(t, dir) {
+				if err := os.Remove(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"whole store gone": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "jetstream")); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			j := open(t, dir, onePartition)
+			fillFrames(t, j, 20)
+			shut(t, j)
+			spoil(t, dir)
+			j = open(t, dir)
+			d := j.Stats().Damage
+			if len(d) != 1 || d[0].Last != 20 || !d[0].Whole {
+				t.Fatalf("damage %v, want one up to frame 20", d)
+			}
+			t.Logf("reported: %v", d[0])
+			fillFrames(t, j, 1)
+			if j.Head(0) != 21 {
+				t.Errorf("head %d, want 21: a sequence was given twice", j.Head(0))
+			}
+			var p *PurgedError
+			first := uint64(0)
+			if err := j.Consume(t.Context(), 0, 0, stopAtOnce); errors.As(err, &p) {
+				first = p.First - 1
+			}
+			frames := all(t, j, 0, first)
+			if last := frames[len(frames)-1]; last.Seq != 21 || len(last.Records) != 1 {
+				t.Errorf("last frame %+v", last)
+			}
+		})
+	}
+}
+
+var errStop = errors.New("stop")
+
+func stopAtOnce(context.Context, vigil.Frame) error { return errStop }
+
+func TestHighWaterMarkThatDoesNotReadIsNotBelieved(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, onePartition)
+	fillFrames(t, j, 3)
+	shut(t, j)
+	h, err := loadHighWater(dir)
+	if err != nil || h.of(0).last != 3 {
+		t.Fatalf("mark %+v, %v; want 3", h, err)
+	}
+	b := h.encode()
+	for i := range b {
+		bad := slices.Clone(b)
+		bad[i] ^= 4
+		if err := new(highWater).decode(bad); err == nil {
+			t.Errorf("a flipped bit in byte %d was not found", i)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, highWaterFile), b[:5], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, dir)
+	if n := len(all(t, j, 0, 0)); n != 3 {
+		t.Errorf("%d frames, want 3", n)
+	}
+}
