@@ -137,7 +137,8 @@ func (c *consumer) nothing(ctx context.Context, head uint64) error {
 	return c.gap(ctx, head+1)
 }
 
-// gap hands on empty frames for those up to the one at `to` that are not there.
+// gap hands on what can be saved of the frames before `to`, which the server no
+// longer gives: often nothing.
 func (c *consumer) gap(ctx context.Context, to uint64) error {
 	info, err := c.p.stream.Info(ctx)
 	if err != nil {
@@ -146,13 +147,11 @@ func (c *consumer) gap(ctx context.Context, to uint64) error {
 	if c.next < info.State.FirstSeq {
 		return purged(c.p.number, c.next, info.State.FirstSeq)
 	}
-	c.p.j.report(&DamagedError{Partition: c.p.number, Seq: c.next, Last: to - 1, Whole: true, Err: errLost})
-	for c.next < to {
-		if err := c.hand(ctx, vigil.Frame{Partition: c.p.number, Seq: c.next}); err != nil {
-			return err
-		}
+	seqs := make([]uint64, 0, to-c.next)
+	for seq := c.next; seq < to; seq++ {
+		seqs = append(seqs, seq)
 	}
-	return nil
+	return c.p.mourn(c.dec, seqs, func(f vigil.Frame) error { return c.hand(ctx, f) })
 }
 
 // decode reads one frame of the server.
@@ -187,32 +186,40 @@ func (j *Journal) Read(ctx context.Context, partition int, seq uint64) (vigil.Fr
 	if err != nil {
 		return vigil.Frame{}, j.readError(err)
 	}
-	if len(raws) == 1 && raws[0].seq == seq {
-		d, _ := j.decoders.Get().(*decoder)
-		if d == nil {
-			d = newDecoder(j.symbols)
-		}
-		defer j.decoders.Put(d)
-		f, damaged := p.decode(d, raws[0])
-		if damaged != nil {
-			j.report(damaged)
-			return f, damaged
-		}
-		return f, nil
+	d, _ := j.decoders.Get().(*decoder)
+	if d == nil {
+		d = newDecoder(j.symbols)
 	}
+	defer j.decoders.Put(d)
+	var f vigil.Frame
+	var damaged *DamagedError
+	if len(raws) == 1 && raws[0].seq == seq {
+		f, damaged = p.decode(d, raws[0])
+	} else if f, damaged, err = p.absent(ctx, d, seq); err != nil {
+		return f, err
+	}
+	if damaged != nil {
+		j.report(damaged)
+		return f, damaged
+	}
+	return f, nil
+}
+
+// absent says why the server has no frame: it was trimmed, it is yet to come, or
+// it is damaged.
+func (p *partition) absent(ctx context.Context, d *decoder, seq uint64) (vigil.Frame, *DamagedError, error) {
 	info, err := p.stream.Info(ctx)
 	if err != nil {
-		return vigil.Frame{}, j.readError(err)
+		return vigil.Frame{}, nil, p.j.readError(err)
 	}
 	switch {
 	case seq < info.State.FirstSeq:
-		return vigil.Frame{}, purged(partition, seq, info.State.FirstSeq)
+		return vigil.Frame{}, nil, purged(p.number, seq, info.State.FirstSeq)
 	case seq > info.State.LastSeq:
-		return vigil.Frame{}, vigil.Errorf(vigil.NotFound, "partition %d of the journal ends at frame %d", partition, info.State.LastSeq)
+		return vigil.Frame{}, nil, vigil.Errorf(vigil.NotFound, "partition %d of the journal ends at frame %d", p.number, info.State.LastSeq)
 	}
-	damaged := &DamagedError{Partition: partition, Seq: seq, Last: seq, Whole: true, Err: errLost}
-	j.report(damaged)
-	return vigil.Frame{Partition: partition, Seq: seq}, damaged
+	f, damaged := p.salvage(d, seq)
+	return f, damaged, nil
 }
 
 // readError classifies what the server or the connection answered.

@@ -166,13 +166,19 @@ func (j *Journal) openPartition(ctx context.Context, i, n int, m mark) error {
 	}
 	p := newPartition(j, i, s, st)
 	j.parts = append(j.parts, p)
-	j.trimmed[i] = max(m.first, st.FirstSeq)
-	switch {
-	case st.LastSeq < m.last:
-		j.report(&DamagedError{Partition: i, Seq: st.LastSeq + 1, Last: m.last, Whole: true, Err: errLost})
+	j.trimmed[i] = max(m.first, st.FirstSeq, 1)
+	lost := func(from, to uint64) {
+		j.report(&DamagedError{Partition: i, Seq: from, Last: to, Whole: true, Err: errLost})
+	}
+	if known := max(m.first, 1); m.last > 0 && st.FirstSeq > known { // the oldest are gone, or all
+		lost(known, min(st.FirstSeq-1, m.last))
+	}
+	if err := p.missing(st); err != nil {
+		return err
+	}
+	if st.LastSeq < m.last {
+		lost(st.LastSeq+1, m.last)
 		return p.fill(m.last)
-	case st.Msgs == 0 && m.last > 0 && st.LastSeq == m.last && m.first <= m.last:
-		j.report(&DamagedError{Partition: i, Seq: max(m.first, 1), Last: m.last, Whole: true, Err: errLost})
 	}
 	return nil
 }
@@ -261,6 +267,9 @@ func (j *Journal) report(d *DamagedError) {
 	j.mu.Lock()
 	at := place{d.Partition, d.Seq}
 	known := j.damaged[at]
+	for _, o := range j.damage { // a range was reported as a whole
+		known = known || o.Whole && d.Whole && o.Partition == d.Partition && o.Seq <= d.Seq && d.Last <= o.Last
+	}
 	if !known && len(j.damage) < kept {
 		j.damaged[at] = true
 		j.damage = append(j.damage, d)

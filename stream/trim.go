@@ -18,12 +18,14 @@ func (j *Journal) Trim(ctx context.Context, partition int, before uint64) error 
 	if before <= 1 {
 		return nil
 	}
-	if err := p.stream.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
-		return j.readError(err)
-	}
+	// The mark goes first: what is missing behind it would be taken for lost.
 	j.mu.Lock()
 	j.trimmed[partition] = max(j.trimmed[partition], before)
 	j.mu.Unlock()
+	j.saveMarks()
+	if err := p.stream.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
+		return j.readError(err)
+	}
 	p.stats.first.Store(max(p.stats.first.Load(), before))
 	return nil
 }

@@ -1,0 +1,241 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// TestRepeatedFrameLandsOnce plays the ways in which an answer can get lost.
+func TestRepeatedFrameLandsOnce(t *testing.T) {
+	j := open(t, t.TempDir(), onePartition)
+	fillFrames(t, j, 3)
+	p := j.parts[0] // its committer sleeps: the test publishes in its place
+	frame := func(first uint64) []byte {
+		return frameOf(t, j.symbols, frameHead{producer: j.producer, first: first}, []vigil.Record{vitals(testMetrics(), 1, 1)})
+	}
+	foreign := func() {
+		if _, err := j.js.Publish(t.Context(), frameSubject(0), []byte("of another node")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func() uint64 {
+		info, err := p.stream.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.State.Msgs
+	}
+	landed := func(first, want, total uint64) {
+		t.Helper()
+		seq, err := p.publish(frame(first), first)
+		if err != nil || seq != want || count() != total {
+			t.Errorf("frame %d, %v, %d in all; want %d, %d", seq, err, count(), want, total)
+		}
+	}
+	if _, err := p.attempt(frame(100)); err != nil { // the answer is not seen
+		t.Fatal(err)
+	}
+	landed(100, 4, 4)
+	landed(200, 5, 5)
+	if _, err := p.attempt(frame(300)); err != nil {
+		t.Fatal(err)
+	}
+	foreign()
+	landed(300, 6, 7) // found before the other node's, which is behind it
+	foreign()
+	landed(400, 9, 9)
+	p.expected = 8 // what was sent first comes late, after its repetition
+	if _, err := p.attempt(frame(400)); !wrongSequence(err) {
+		t.Errorf("a late copy was not refused: %v", err)
+	}
+	if count() != 9 {
+		t.Errorf("%d messages, want 9", count())
+	}
+}
+
+// outside starts a server as a cluster's node is: with listeners of its own.
+func outside(t *testing.T, dir string, port int, sync bool) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{
+		ServerName: "outside", Host: "127.0.0.1", Port: port, HTTPHost: "127.0.0.1", HTTPPort: -1,
+		JetStream: true, StoreDir: dir, SyncAlways: sync, NoSigs: true, NoLog: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(20 * time.Second) {
+		t.Fatal("server did not start")
+	}
+	t.Cleanup(func() { stopServer(s) })
+	return s
+}
+
+func monitorOf(s *server.Server) string { return "http://" + s.MonitorAddr().String() }
+
+func TestExternalServerMustSync(t *testing.T) {
+	s := outside(t, t.TempDir(), -1, false)
+	if _, err := Open(t.Context(), Config{URL: s.ClientURL(), Monitor: []string{monitorOf(s)}}); vigil.KindOf(err) != vigil.Unavailable {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	j := open(t, "", func(c *Config) { c.URL = s.ClientURL() })
+	if j.Stats().SyncVerified {
+		t.Error("nobody was asked, and it says that they sync")
+	}
+}
+
+// TestTwoNodesShareACluster: both append to the same partitions at once, and
+// both see the same frames in the same order, none twice.
+func TestTwoNodesShareACluster(t *testing.T) {
+	const each = 200
+	s := outside(t, t.TempDir(), -1, true)
+	node := func(c *Config) { c.URL, c.Monitor, c.Partitions = s.ClientURL(), []string{monitorOf(s)}, 2 }
+	nodes := []*Journal{open(t, t.TempDir(), node), open(t, "", node)}
+	ms := testMetrics()
+	var wg sync.WaitGroup
+	for n, j := range nodes {
+		for a := range 10 {
+			wg.Go(func() {
+				for i := range each / 10 {
+					if err := put(j, vitals(ms, 100*n+a, i)); err != nil {
+						t.Errorf("append: %v", err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	var seen [2][]string
+	for n, j := range nodes {
+		once := map[string]bool{}
+		for p := range j.Partitions() {
+			if err := j.parts[p].reaches(t.Context(), 1<<40); vigil.KindOf(err) != vigil.Conflicting {
+				t.Fatal(err) // asks the server for the newest head
+			}
+			for _, f := range all(t, j, p, 0) {
+				for _, r := range f.Records {
+					id := r.Subject.ID + r.Message.ID
+					if once[id] {
+						t.Errorf("%s twice", id)
+					}
+					once[id] = true
+					seen[n] = append(seen[n], fmt.Sprint(p, f.Seq, id))
+				}
+			}
+		}
+	}
+	if len(seen[0]) != 2*each || fmt.Sprint(seen[0]) != fmt.Sprint(seen[1]) {
+		t.Errorf("one node sees %d records, the other %d, or in another order; want %d", len(seen[0]), len(seen[1]), 2*each)
+	}
+}
+
+// TestFollowsWhatAnotherNodeWrites: a waiting consumer gets what it did not
+// write itself.
+func TestFollowsWhatAnotherNodeWrites(t *testing.T) {
+	s := outside(t, t.TempDir(), -1, true)
+	node := func(c *Config) { c.URL, c.Partitions = s.ClientURL(), 1 }
+	a, b := open(t, "", node), open(t, "", node)
+	got := make(chan string, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.Consume(ctx, 0, 0, func(_ context.Context, f vigil.Frame) error {
+			got <- f.Records[0].Message.ID
+			return nil
+		})
+	}()
+	ms := testMetrics()
+	for n := range 3 {
+		if err := put(a, vitals(ms, 1, n)); err != nil {
+			t.Fatal(err)
+		}
+		if id := <-got; id != fmt.Sprint("m", n) {
+			t.Errorf("got %s, want m%d", id, n)
+		}
+	}
+	cancel()
+	<-ended
+}
+
+// TestClusterThatComesBackIsUsedAgain stops the server while senders wait.
+func TestClusterThatComesBackIsUsedAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	s := outside(t, dir, -1, true)
+	port := s.Addr().(*net.TCPAddr).Port
+	j := open(t, "", func(c *Config) { c.URL, c.Partitions = s.ClientURL(), 1 })
+	ms := testMetrics()
+	if err := put(j, vitals(ms, 1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	stopServer(s)
+	kept := make(chan error, 1)
+	j.Append([]vigil.Record{vitals(ms, 1, 1)}, func(err error) { kept <- err })
+	outside(t, dir, port, true)
+	if err := <-kept; err != nil {
+		t.Fatalf("after the server came back: %v", err)
+	}
+	n := 0
+	for _, f := range all(t, j, 0, 0) {
+		n += len(f.Records)
+	}
+	if n != 2 {
+		t.Errorf("%d records, want 2", n)
+	}
+}
+
+func TestLeases(t *testing.T) {
+	s := outside(t, t.TempDir(), -1, true)
+	var mu sync.Mutex
+	now := time.Unix(1_790_000_000, 0)
+	later := func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(d)
+	}
+	node := func(c *Config) {
+		c.URL, c.Partitions = s.ClientURL(), 1
+		c.Now = func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return now
+		}
+	}
+	a, b := open(t, "", node), open(t, "", node)
+	take := func(j *Journal, holder string) (Lease, error) { return j.Lease(t.Context(), 0, holder, 3*time.Second) }
+	want := func(j *Journal, holder string, epoch uint64) {
+		t.Helper()
+		if l, err := take(j, holder); err != nil || l.Epoch != epoch || l.Holder != holder {
+			t.Fatalf("got %+v, %v; want epoch %d", l, err, epoch)
+		}
+	}
+	refused := func(j *Journal, holder string) {
+		t.Helper()
+		if _, err := take(j, holder); vigil.KindOf(err) != vigil.Conflicting {
+			t.Fatalf("got %v, want a conflict", err)
+		}
+	}
+	want(a, "a", 1)
+	refused(b, "b")
+	later(2 * time.Second)
+	want(a, "a", 1) // renewed
+	later(2 * time.Second)
+	refused(b, "b") // has moved since b looked
+	later(4 * time.Second)
+	want(b, "b", 2) // a is silent
+	refused(a, "a")
+	if _, err := a.Lease(t.Context(), 5, "a", time.Second); vigil.KindOf(err) != vigil.NotFound {
+		t.Errorf("no such partition: %v", err)
+	}
+	alone := open(t, t.TempDir())
+	want(alone, "x", 1)
+	want(alone, "y", 2)
+}

@@ -1,0 +1,199 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// The server gives no message whose own checksum does not match. What of such a
+// frame still reads, and whose records are lost, is found in its files: blocks
+// of records of
+//
+//	4  length of the record; the highest bit: it has a header
+//	8  sequence
+//	8  time, nanoseconds
+//	2  length of the subject, and the subject
+//	   with a header: 4 length of the header, and the header
+//	   the message
+//	8  checksum
+//
+// (nats-server 2.15.2, server/filestore.go, msgFromBufEx), little-endian.
+const (
+	blockHead     = 22
+	blockHeader   = 1 << 31
+	blockChecksum = 8
+)
+
+var (
+	errDropped   = errors.New("the server's checksum of the frame does not match; the frame itself is sound")
+	errNoSalvage = errors.New("the frame is not in the server's files")
+)
+
+// salvage returns what can be read of a frame that the server no longer gives.
+func (p *partition) salvage(d *decoder, seq uint64) (vigil.Frame, *DamagedError) {
+	f := vigil.Frame{Partition: p.number, Seq: seq}
+	b, err := p.dig(seq)
+	if err != nil {
+		return f, &DamagedError{Partition: p.number, Seq: seq, Last: seq, Whole: true, Err: errLost}
+	}
+	h, recs, dam := d.frame(b, p.j.c.Sealer)
+	if dam == nil {
+		dam = &damage{err: errDropped}
+	}
+	if !dam.whole {
+		f.At, f.Records = h.at, recs
+	}
+	return f, &DamagedError{Partition: p.number, Seq: seq, Last: seq, At: f.At, Whole: dam.whole, Lost: dam.lost, Err: dam.err}
+}
+
+// dig finds the bytes of a frame in the embedded server's files.
+func (p *partition) dig(seq uint64) ([]byte, error) {
+	if p.j.server == nil {
+		return nil, errNoSalvage
+	}
+	files, err := filepath.Glob(filepath.Join(p.j.c.Dir, "jetstream", "*", "streams", streamName(p.number), "msgs", "*.blk"))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range likely(files, seq) {
+		b, err := os.ReadFile(file) // #nosec G304 -- the journal's own folder
+		if err != nil {
+			continue
+		}
+		if frame := frameIn(b, seq, frameSubject(p.number)); frame != nil {
+			return frame, nil
+		}
+	}
+	return nil, errNoSalvage
+}
+
+// likely returns the files that may hold seq, likeliest first: the one that
+// begins at the greatest sequence not above it, and those around it, in case
+// that its beginning is what is damaged.
+func likely(files []string, seq uint64) []string {
+	type block struct {
+		file  string
+		first uint64
+	}
+	var blocks []block
+	for _, name := range files {
+		if first, ok := firstIn(name); ok {
+			blocks = append(blocks, block{name, first})
+		}
+	}
+	slices.SortFunc(blocks, func(a, b block) int {
+		switch {
+		case a.first < b.first:
+			return -1
+		case a.first > b.first:
+			return 1
+		}
+		return 0
+	})
+	at := len(blocks) - 1
+	for at > 0 && blocks[at].first > seq {
+		at--
+	}
+	var out []string
+	for _, i := range []int{at, at - 1, at + 1} {
+		if i >= 0 && i < len(blocks) {
+			out = append(out, blocks[i].file)
+		}
+	}
+	return out
+}
+
+// firstIn returns the sequence of the first record of a file.
+func firstIn(name string) (uint64, bool) {
+	f, err := os.Open(name) // #nosec G304 -- the journal's own folder
+	if err != nil {
+		return 0, false
+	}
+	defer func() { _ = f.Close() }()
+	var b [blockHead]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b[4:]), true
+}
+
+// frameIn finds the message with a sequence and a subject in the bytes of a
+// file, nil when it is not there.
+func frameIn(b []byte, seq uint64, subject string) []byte {
+	le := binary.LittleEndian
+	want := le.AppendUint64(nil, seq)
+	for from := 0; ; {
+		i := bytes.Index(b[from:], want)
+		if i < 0 {
+			return nil
+		}
+		at := from + i - 4 // where the record begins
+		from += i + 1
+		if at < 0 || at+blockHead+len(subject) > len(b) || int(le.Uint16(b[at+20:])) != len(subject) ||
+			string(b[at+blockHead:at+blockHead+len(subject)]) != subject {
+			continue
+		}
+		size := le.Uint32(b[at:])
+		end := min(at+int(size&^blockHeader), len(b)) - blockChecksum
+		body := at + blockHead + len(subject)
+		if size&blockHeader != 0 && body+4 <= end {
+			body += 4 + int(le.Uint32(b[body:]))
+		}
+		if body < end {
+			return b[body:end]
+		}
+	}
+}
+
+// missing reports the frames that the server knows it has lost: our streams
+// never delete in their middle.
+func (p *partition) missing(st jetstream.StreamState) error {
+	if st.Msgs == 0 || st.Msgs == st.LastSeq-st.FirstSeq+1 {
+		return nil
+	}
+	info, err := p.stream.Info(p.j.ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
+		return p.j.readError(err)
+	}
+	d := newDecoder(p.j.symbols)
+	return p.mourn(d, info.State.Deleted, func(vigil.Frame) error { return nil })
+}
+
+// mourn reports frames that the server no longer gives and hands on what could
+// be saved of each. Neighbours of which nothing could be saved are reported as
+// one range.
+func (p *partition) mourn(d *decoder, seqs []uint64, hand func(vigil.Frame) error) error {
+	var run *DamagedError
+	flush := func() {
+		if run != nil {
+			p.j.report(run)
+			run = nil
+		}
+	}
+	defer flush()
+	for _, seq := range seqs {
+		f, dam := p.salvage(d, seq)
+		switch {
+		case !errors.Is(dam.Err, errLost):
+			flush()
+			p.j.report(dam)
+		case run != nil && run.Last+1 == seq:
+			run.Last = seq
+		default:
+			flush()
+			run = dam
+		}
+		if err := hand(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
