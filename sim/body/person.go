@@ -52,8 +52,12 @@ type pin struct {
 	release    bool // at the end of the ramp the body is itself again
 }
 
-// step is how far the state moves at once.
-const step = time.Second
+// step is how far the state moves at once when it is watched; longStep is the
+// most when nobody looks for a while, as in a backfill.
+const (
+	step     = time.Second
+	longStep = 15 * time.Second
+)
 
 // New makes a person as of a time. Two persons of the same configuration and
 // seed are the same.
@@ -197,16 +201,16 @@ func (p *Person) Inject(units float64) { p.sugar.inject(units) }
 // Live lets time pass until at.
 func (p *Person) Live(at vigil.Instant) {
 	for p.now.Add(step) <= at {
-		p.now = p.now.Add(step)
-		p.second()
+		d := min(max(at.Sub(p.now)/4, step).Truncate(step), longStep)
+		p.now = p.now.Add(d)
+		p.move(d.Seconds())
 	}
 }
 
-// second moves the whole state by one step.
-func (p *Person) second() {
-	dt := step.Seconds()
+// move moves the whole state by dt seconds.
+func (p *Person) move(dt float64) {
 	p.asleep += (p.sleepiness() - p.asleep) * dt / 300
-	p.effort += (p.effortSet - p.effort) * dt / 20
+	p.effort += (p.effortSet - p.effort) * (1 - math.Exp(-dt/20))
 	p.sugar.step(dt, p.rng.NormFloat64())
 	for v := range vitals {
 		s := v.spec()
