@@ -158,7 +158,11 @@ func TestResume(t *testing.T) {
 		want := counts[0] + counts[2]
 		got := map[string][]int{}
 		total := 0
+		begun := time.Now()
 		take := func(f frame) {
+			if time.Since(begun) > patience {
+				t.Fatalf("%d of %d events came in %v", total, want, patience)
+			}
 			if f.Type != "event" {
 				return
 			}
@@ -205,6 +209,76 @@ func (v *viewer) mustRead() frame {
 		v.t.Fatal(err)
 	}
 	return f
+}
+
+// keys reads n events and returns their keys.
+func (v *viewer) keys(n int) []int64 {
+	v.t.Helper()
+	var out []int64
+	for range n {
+		var e vigil.StoredEvent
+		if err := json.Unmarshal(v.next("event").Data, &e); err != nil {
+			v.t.Fatal(err)
+		}
+		out = append(out, int64(e.Taken))
+	}
+	return out
+}
+
+func TestEventsThatArriveDuringAReplayComeOnceAndAfterIt(t *testing.T) {
+	b := start(t, nil)
+	v := b.dial(t, "/ws/events", `{"subscribe":{"patients":["a"]}}`)
+	since := v.next("snapshot").Cursor
+	v.conn.CloseNow()
+	for key := range uint64(3) {
+		b.put(t, int(key), event(patient("a"), key+1, nil))
+	}
+	b.store.reading = func() {
+		for p := range partitions {
+			b.put(t, p, event(patient("a"), uint64(p)+4, nil))
+		}
+	}
+	v = b.dial(t, "/ws/events", fmt.Sprintf(`{"subscribe":{"patients":["a"],"since":%q}}`, since))
+	got := v.keys(6)
+	b.put(t, 0, event(patient("a"), 7, nil))
+	if got = append(got, v.keys(1)...); !slices.Equal(got, []int64{1, 2, 3, 4, 5, 6, 7}) {
+		t.Errorf("got %v, want each of seven once and in order", got)
+	}
+}
+
+// TestACursorOutlivesARestart starts a hub on a store that has to take in again
+// what it had not committed: a client that resumes gets none of it twice.
+func TestACursorOutlivesARestart(t *testing.T) {
+	b := start(t, nil)
+	v := b.dial(t, "/ws/events", `{"subscribe":{"patients":["a"]}}`)
+	v.next("snapshot")
+	var frames []vigil.Frame
+	for key := range uint64(5) {
+		f := b.store.apply(0, event(patient("a"), key+1, nil))
+		frames = append(frames, f)
+		if err := b.Consume(context.Background(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.keys(4)
+	since := v.next("event").Cursor
+	committed := uint64(2)
+	again := start(t, func(c *Config) {
+		c.Snapshot, c.Resolver, c.Events = b.store, b.store, b.store
+		b.store.committed = &committed
+	})
+	again.store = b.store
+	v = again.dial(t, "/ws/events", fmt.Sprintf(`{"subscribe":{"patients":["a"],"since":%q}}`, since))
+	v.next("snapshot")
+	for _, f := range frames[committed:] {
+		if err := again.Consume(context.Background(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again.put(t, 0, event(patient("a"), 6, nil))
+	if got := v.keys(1); got[0] != 6 {
+		t.Errorf("got event %d again", got[0])
+	}
 }
 
 func TestFurtherPatientsAreReplayedOnTheSameConnection(t *testing.T) {

@@ -27,6 +27,11 @@ type memory struct {
 	events [partitions][]vigil.StoredEvent
 	seq    [partitions]uint64
 	seen   map[string]bool
+	// reading is called before events are read, once.
+	reading func()
+	// committed is what Applied says when it is set: a store whose last
+	// checkpoint is older than what it had applied before it was stopped.
+	committed *uint64
 }
 
 func newMemory() *memory {
@@ -79,6 +84,13 @@ func (m *memory) Latest(_ context.Context, ids []vigil.SeriesID) (map[vigil.Seri
 
 func (m *memory) EventsAfter(_ context.Context, partition int, position uint64, limit int) ([]vigil.StoredEvent, error) {
 	m.mu.Lock()
+	hook := m.reading
+	m.reading = nil
+	m.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
+	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []vigil.StoredEvent
 	for _, e := range m.events[partition] {
@@ -92,6 +104,9 @@ func (m *memory) EventsAfter(_ context.Context, partition int, position uint64, 
 func (m *memory) Applied(partition int) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.committed != nil {
+		return *m.committed
+	}
 	return m.seq[partition]
 }
 
@@ -256,7 +271,10 @@ func (v *viewer) read() (frame, error) {
 // next returns the next frame of a type; others are skipped.
 func (v *viewer) next(kind string) frame {
 	v.t.Helper()
-	for {
+	for begun := time.Now(); ; {
+		if time.Since(begun) > patience {
+			v.t.Fatalf("no %s came in %v", kind, patience)
+		}
 		f, err := v.read()
 		if err != nil {
 			v.t.Fatalf("waiting for %s: %v", kind, err)
