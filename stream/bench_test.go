@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -115,4 +116,63 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/500, "ns/record")
+}
+
+// BenchmarkAcknowledgement appends 10,000 records a second, evenly and without
+// waiting, and reports how long the acknowledgements take from the time at
+// which each record was due.
+func BenchmarkAcknowledgement(b *testing.B) {
+	const pace = time.Second / 10_000
+	j, ms := open(b, b.TempDir()), testMetrics()
+	recs := make([]vigil.Record, 1000)
+	for i := range recs {
+		recs[i] = vitals(ms, i, i)
+	}
+	took := make([]time.Duration, b.N)
+	var wg sync.WaitGroup
+	wg.Add(b.N)
+	b.ResetTimer()
+	begun := time.Now()
+	for i := range b.N {
+		due := begun.Add(time.Duration(i) * pace)
+		if d := time.Until(due); d > 0 {
+			<-time.After(d)
+		}
+		j.Append(recs[i%1000:i%1000+1], func(err error) {
+			if err != nil {
+				b.Error(err)
+			}
+			took[i] = time.Since(due)
+			wg.Done()
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(b.N)/time.Since(begun).Seconds(), "records/s")
+	b.ReportMetric(took[len(took)/2].Seconds()*1000, "p50-ms")
+	b.ReportMetric(took[len(took)*99/100].Seconds()*1000, "p99-ms")
+}
+
+// BenchmarkConsume reads frames from the server and decodes them, as a consumer
+// that is far behind does.
+func BenchmarkConsume(b *testing.B) {
+	j, ms := open(b, b.TempDir(), onePartition), testMetrics()
+	var recs []vigil.Record
+	for i := range 20_000 {
+		recs = append(recs, vitals(ms, i%500, i))
+	}
+	if err := put(j, recs...); err != nil {
+		b.Fatal(err)
+	}
+	j.parts[0].ring.frames = nil
+	b.ReportAllocs()
+	b.ResetTimer()
+	n := 0
+	for b.Loop() {
+		for _, f := range all(b, j, 0, 0) {
+			n += len(f.Records)
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
 }

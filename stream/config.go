@@ -45,6 +45,9 @@ type Config struct {
 	// Patience is how long an Append waits in front of a full queue before it
 	// gives up with vigil.Overloaded; 10 s.
 	Patience time.Duration
+	// Answer is how long one attempt to write a frame waits for the server; 5 s.
+	// After it the stream is asked whether the frame is there.
+	Answer time.Duration
 	// GiveUp is how long a frame is tried before its senders are told that it
 	// was not kept; 30 s.
 	GiveUp time.Duration
@@ -98,6 +101,7 @@ func (c Config) withDefaults() (Config, error) {
 	orInt(&c.Ring, 8<<20)
 	orTime(&c.MaxWait, 2*time.Millisecond)
 	orTime(&c.Patience, 10*time.Second)
+	orTime(&c.Answer, 5*time.Second)
 	orTime(&c.GiveUp, 30*time.Second)
 	c.MaxFrame = min(c.MaxFrame, payloadMax/4)
 	if c.MinFree == 0 {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,6 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 )
-
-// A Handler takes one frame. Its error ends the Consume that called it.
-type Handler = func(context.Context, vigil.Frame) error
 
 // followPause is between two looks at a replica that lags behind its leader.
 const followPause = 50 * time.Millisecond
@@ -46,7 +44,7 @@ func (j *Journal) Consume(ctx context.Context, partition int, after uint64, hand
 		head, news := p.watch()
 		if c.next <= head {
 			if err := c.read(ctx, head); err != nil {
-				return err
+				return cmp.Or(ctx.Err(), err)
 			}
 			continue
 		}
@@ -80,7 +78,7 @@ func (p *partition) reaches(ctx context.Context, after uint64) error {
 type consumer struct {
 	p      *partition
 	next   uint64
-	handle Handler
+	handle func(context.Context, vigil.Frame) error
 	dec    *decoder
 }
 

@@ -53,7 +53,7 @@ func (j *Journal) get(ctx context.Context, partition int, q getRequest) ([]raw, 
 	if err := j.reads.PublishRequest(directGet(partition), inbox, body); err != nil {
 		return nil, fmt.Errorf("ask for frames: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, publishLimit)
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	var out []raw
 	for {

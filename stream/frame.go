@@ -67,11 +67,16 @@ func crcTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 // recordCRC is the checksum of a record: over whose it is (the checksum of the
 // section's subject), its producer's sequence and its bytes, so that a record in
 // the wrong place, or of the wrong patient, is found, too.
-func recordCRC(t *crc32.Table, whose uint32, seq uint64, body []byte) uint32 {
-	var b [12]byte
-	binary.LittleEndian.PutUint32(b[:], whose)
-	binary.LittleEndian.PutUint64(b[4:], seq)
-	return crc32.Update(crc32.Update(0, t, b[:]), t, body)
+func recordCRC(c *checksum, whose uint32, seq uint64, body []byte) uint32 {
+	binary.LittleEndian.PutUint32(c.head[:], whose)
+	binary.LittleEndian.PutUint64(c.head[4:], seq)
+	return crc32.Update(crc32.Update(0, c.table, c.head[:]), c.table, body)
+}
+
+// A checksum is the table and the room that recordCRC needs.
+type checksum struct {
+	table *crc32.Table
+	head  [12]byte
 }
 
 // A frameHead is what stands readable at the beginning of a frame.
@@ -105,7 +110,7 @@ type section struct {
 type packer struct {
 	sealer   seal.Sealer
 	symbols  *symbols
-	crc      *crc32.Table
+	crc      checksum
 	parts    []part
 	sections []section
 	index    map[vigil.Subject]int
@@ -118,7 +123,7 @@ type packer struct {
 }
 
 func newPacker(t *symbols, s seal.Sealer) *packer {
-	return &packer{symbols: t, sealer: s, crc: crcTable(), index: map[vigil.Subject]int{}}
+	return &packer{symbols: t, sealer: s, crc: checksum{table: crcTable()}, index: map[vigil.Subject]int{}}
 }
 
 // begin forgets the frame before.
@@ -189,9 +194,9 @@ func (p *packer) finish(h frameHead) []byte {
 	le.PutUint32(f[offCount:], uint32(h.count))            // #nosec G115 -- at most recordsMax
 	le.PutUint32(f[offSections:], uint32(len(p.sections))) // #nosec G115 -- at most recordsMax
 	le.PutUint32(f[offDict:], uint32(dict))                // #nosec G115 -- part of a frame
-	le.PutUint32(f[offDictCRC:], crc32.Checksum(f[headerLen:headerLen+dict], p.crc))
+	le.PutUint32(f[offDictCRC:], crc32.Checksum(f[headerLen:headerLen+dict], p.crc.table))
 	le.PutUint32(f[offDirectory:], uint32(directory)) // #nosec G115 -- part of a frame
-	le.PutUint32(f[offCRC:], frameCRC(p.crc, f))
+	le.PutUint32(f[offCRC:], frameCRC(p.crc.table, f))
 	return f
 }
 
@@ -219,14 +224,14 @@ func (p *packer) directory(at vigil.Instant) []byte {
 // section appends one subject's records, packed and sealed.
 func (p *packer) section(s *section, h frameHead) {
 	b := appendSubject(p.plain[:0], s.subject)
-	whose := crc32.Checksum(b, p.crc)
+	whose := crc32.Checksum(b, p.crc.table)
 	before := int32(-1)
 	for n := s.first; ; n = p.parts[n].next {
 		body := p.parts[n].body
 		b = binary.AppendUvarint(b, uint64(n-before-1)) // #nosec G115 -- n grows
 		before = n
 		b = binary.AppendUvarint(b, uint64(len(body)))
-		b = binary.LittleEndian.AppendUint32(b, recordCRC(p.crc, whose, h.first+uint64(n), body)) // #nosec G115 -- n is not negative
+		b = binary.LittleEndian.AppendUint32(b, recordCRC(&p.crc, whose, h.first+uint64(n), body)) // #nosec G115 -- n is not negative
 		b = append(b, body...)
 		if n == s.last {
 			break

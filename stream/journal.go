@@ -34,7 +34,7 @@ type Journal struct {
 	js     jetstream.JetStream // on the writing connection
 	parts  []*partition
 
-	ctx     context.Context // ends when the journal is given up
+	ctx     context.Context // the journal's own life: ends when it is shut, or given up
 	cancel  context.CancelFunc
 	serving sync.WaitGroup // committers and ackers
 	keeping sync.WaitGroup // keeper and followers
@@ -149,7 +149,7 @@ func (j *Journal) start(ctx context.Context) (err error) {
 		return vigil.Errorf(vigil.Unavailable, "the NATS server takes messages of %d bytes only; the journal needs 1 MiB", j.writes.MaxPayload())
 	}
 	j.c.MaxFrame = min(j.c.MaxFrame, j.recordMax/2)
-	if j.js, err = jetstream.New(j.writes, jetstream.WithDefaultTimeout(publishLimit)); err != nil {
+	if j.js, err = jetstream.New(j.writes, jetstream.WithDefaultTimeout(answerLimit)); err != nil {
 		return fmt.Errorf("open journal: %w", err)
 	}
 	return nil
@@ -170,7 +170,8 @@ func (j *Journal) openPartition(ctx context.Context, i, n int, m mark) error {
 	lost := func(from, to uint64) {
 		j.report(&DamagedError{Partition: i, Seq: from, Last: to, Whole: true, Err: errLost})
 	}
-	if known := max(m.first, 1); m.last > 0 && st.FirstSeq > known { // the oldest are gone, or all
+	// The oldest are gone, or all. In a cluster another node may have trimmed.
+	if known := max(m.first, 1); j.server != nil && m.last > 0 && st.FirstSeq > known {
 		lost(known, min(st.FirstSeq-1, m.last))
 	}
 	if err := p.missing(st); err != nil {

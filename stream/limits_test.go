@@ -182,7 +182,7 @@ func TestPanickingSenderDoesNotStopThePartition(t *testing.T) {
 func TestServerThatDiesIsFatalAndNothingIsAcknowledged(t *testing.T) {
 	fatal := make(chan error, 10)
 	j := open(t, t.TempDir(), onePartition, func(c *Config) {
-		c.GiveUp = time.Millisecond
+		c.Answer, c.GiveUp = 50*time.Millisecond, time.Millisecond
 		c.Fatal = func(err error) { fatal <- err }
 	})
 	rec := vitals(testMetrics(), 1, 1)

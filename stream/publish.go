@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// publishLimit is how long one attempt waits for the server's answer.
-	publishLimit = 5 * time.Second
+	// answerLimit is how long any question to the server but the writing of a
+	// frame waits for the answer.
+	answerLimit = 5 * time.Second
 	// retryPause is between attempts; it doubles up to retryPauseMax.
 	retryPause    = 20 * time.Millisecond
 	retryPauseMax = time.Second
@@ -75,7 +76,7 @@ func (p *partition) refused(err error) error {
 
 // attempt publishes once.
 func (p *partition) attempt(frame []byte) (uint64, error) {
-	ctx, cancel := context.WithTimeout(p.j.ctx, publishLimit)
+	ctx, cancel := context.WithTimeout(p.j.ctx, p.j.c.Answer)
 	defer cancel()
 	p.msg.Header = nil
 	p.msg.Data = frame
@@ -127,7 +128,7 @@ func (p *partition) pause(d time.Duration) bool {
 // first record, behind the sequence that was expected. It returns 0 when the
 // frame is not there, and notes where the stream ends now.
 func (p *partition) find(first uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(p.j.ctx, publishLimit)
+	ctx, cancel := context.WithTimeout(p.j.ctx, answerLimit)
 	defer cancel()
 	info, err := p.stream.Info(ctx)
 	if err != nil {

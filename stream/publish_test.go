@@ -62,6 +62,45 @@ func TestRepeatedFrameLandsOnce(t *testing.T) {
 	}
 }
 
+// TestImpatientWriterDoublesNothing gives up on nearly every answer before it
+// comes, so that frames are looked for and repeated all the time.
+func TestImpatientWriterDoublesNothing(t *testing.T) {
+	const appenders, each = 50, 20
+	j := open(t, t.TempDir(), onePartition, func(c *Config) { c.Answer = 300 * time.Microsecond })
+	ms := testMetrics()
+	var wg sync.WaitGroup
+	for a := range appenders {
+		wg.Go(func() {
+			for n := 0; n < each; {
+				switch err := put(j, vitals(ms, a, n)); vigil.KindOf(err) {
+				case vigil.Overloaded: // as a device does: once more
+				default:
+					if err != nil {
+						t.Errorf("append: %v", err)
+					}
+					n++
+				}
+			}
+		})
+	}
+	wg.Wait()
+	next := map[string]int{}
+	total := 0
+	j.parts[0].ring.frames = nil
+	for _, f := range all(t, j, 0, 0) {
+		for _, r := range f.Records {
+			total++
+			if want := fmt.Sprint("m", next[r.Subject.ID]); r.Message.ID != want {
+				t.Errorf("got %s, want %s", r.Message.ID, want)
+			}
+			next[r.Subject.ID]++
+		}
+	}
+	if total != appenders*each {
+		t.Errorf("%d records, want %d", total, appenders*each)
+	}
+}
+
 // outside starts a server as a cluster's node is: with listeners of its own.
 func outside(t *testing.T, dir string, port int, sync bool) *server.Server {
 	t.Helper()
@@ -171,7 +210,7 @@ func TestClusterThatComesBackIsUsedAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	s := outside(t, dir, -1, true)
 	port := s.Addr().(*net.TCPAddr).Port
-	j := open(t, "", func(c *Config) { c.URL, c.Partitions = s.ClientURL(), 1 })
+	j := open(t, "", func(c *Config) { c.URL, c.Partitions, c.Answer = s.ClientURL(), 1, 100*time.Millisecond })
 	ms := testMetrics()
 	if err := put(j, vitals(ms, 1, 0)); err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ func streamConfig(c Config, partition, partitions int, first uint64) jetstream.S
 func openStream(ctx context.Context, js jetstream.JetStream, c Config, partition, partitions int, mark mark) (jetstream.Stream, jetstream.StreamState, error) {
 	var none jetstream.StreamState
 	s, err := js.Stream(ctx, streamName(partition))
-	if err == nil && emptied(s.CachedInfo().State, mark) {
+	if err == nil && c.URL == "" && emptied(s.CachedInfo().State, mark) {
 		if err = js.DeleteStream(ctx, streamName(partition)); err == nil {
 			err = jetstream.ErrStreamNotFound
 		}
@@ -85,7 +85,8 @@ func openStream(ctx context.Context, js jetstream.JetStream, c Config, partition
 }
 
 // emptied tells whether a stream lost all its frames: it is made anew behind
-// its high-water mark, so that no sequence is given twice.
+// its high-water mark, so that no sequence is given twice. Only where no other
+// node can be writing to it.
 func emptied(st jetstream.StreamState, m mark) bool { return st.Msgs == 0 && st.LastSeq < m.last }
 
 // checkStream reads back what decides whether an acknowledgement means "on

@@ -61,7 +61,7 @@ func (j *Journal) OldestAfter(ctx context.Context, partition int, t time.Time) (
 // Bytes returns how much the journal takes on disk, as the server counts it;
 // when the server does not answer, as it counted last.
 func (j *Journal) Bytes() uint64 {
-	ctx, cancel := context.WithTimeout(j.ctx, publishLimit)
+	ctx, cancel := context.WithTimeout(j.ctx, answerLimit)
 	defer cancel()
 	total := uint64(0)
 	for _, p := range j.parts {

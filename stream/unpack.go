@@ -90,7 +90,7 @@ func (d *decoder) frame(b []byte, s seal.Sealer) (frameHead, []vigil.Record, *da
 	}
 	d.samples = frameSamplesMax
 	owners := d.readDirectory(directory, s, h.at, int(sections), dam)
-	u := unpacking{d: d, sealer: s, head: h, crc: crc, dam: dam, records: make([]vigil.Record, h.count)}
+	u := unpacking{d: d, sealer: s, head: h, crc: checksum{table: crc}, dam: dam, records: make([]vigil.Record, h.count)}
 	u.plain = make([]byte, 0, len(rest.b))
 	for i := range int(sections) {
 		u.section(&rest, owners, i)
@@ -156,7 +156,7 @@ type unpacking struct {
 	d       *decoder
 	sealer  seal.Sealer
 	head    frameHead
-	crc     *crc32.Table
+	crc     checksum
 	dam     *damage
 	records []vigil.Record
 	plain   []byte // what the records' payloads point into
@@ -181,7 +181,7 @@ func (u *unpacking) section(rest *reader, owners []Lost, i int) {
 	}
 	r := reader{b: b, words: u.d.words}
 	subject := readSubject(&r)
-	whose := crc32.Checksum(b[:len(b)-len(r.b)], u.crc)
+	whose := crc32.Checksum(b[:len(b)-len(r.b)], u.crc.table)
 	good, bad := u.body(&r, subject, whose)
 	u.read += good
 	switch {
@@ -231,7 +231,7 @@ func (u *unpacking) body(r *reader, subject vigil.Subject, whose uint32) (good, 
 			break
 		}
 		rec := &u.records[at]
-		if rec.Kind != 0 || recordCRC(u.crc, whose, u.head.first+at, body) != sum || u.d.record(rec, body, subject) != nil {
+		if rec.Kind != 0 || recordCRC(&u.crc, whose, u.head.first+at, body) != sum || u.d.record(rec, body, subject) != nil {
 			bad++
 		} else {
 			good++
