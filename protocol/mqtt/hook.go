@@ -209,9 +209,11 @@ func (h *hook) OnClientExpired(cl *mochi.Client) {
 	h.d.expire(c, cl.ID)
 }
 
-// OnWillSent takes the will of a client that went without a word.
+// OnWillSent takes the will of a client that went without a word. A will that was
+// delayed is void when the client is back by now.
 func (h *hook) OnWillSent(cl *mochi.Client, pk packets.Packet) {
-	if c := connOf(cl); c != nil {
+	late := pk.Connect.WillProperties.WillDelayInterval > 0
+	if c := connOf(cl); c != nil && !(late && !cl.Closed()) {
 		h.will(c, pk)
 	}
 }

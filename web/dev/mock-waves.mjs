@@ -1,7 +1,12 @@
 // Synthetic wave shapes of the development tool.
 const hump = (p, m, w, a) => a * Math.exp(-((p - m) ** 2) / (2 * w * w));
 const shapes = {
-  ecg: (p) => hump(p, 0.17, 0.028, 0.14) - hump(p, 0.335, 0.011, 0.16) + hump(p, 0.36, 0.0125, 1.05) - hump(p, 0.39, 0.013, 0.28) + hump(p, 0.6, 0.052, 0.27),
+  ecg: (p) =>
+    hump(p, 0.17, 0.028, 0.14) -
+    hump(p, 0.335, 0.011, 0.16) +
+    hump(p, 0.36, 0.0125, 1.05) -
+    hump(p, 0.39, 0.013, 0.28) +
+    hump(p, 0.6, 0.052, 0.27),
   pleth: (p) => hump(p, 0.3, 0.09, 0.9) + hump(p, 0.52, 0.1, 0.42) + hump(p, 0.72, 0.14, 0.12),
   resp: (p) => 0.5 - 0.5 * Math.cos(2 * Math.PI * p ** 0.85),
 };

@@ -20,14 +20,31 @@ const { values: flags } = parseArgs({
 });
 const h = hospital(flags.scene);
 const dist = new URL('../dist/', import.meta.url).pathname;
-const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.png': 'image/png' };
+const types = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+  '.png': 'image/png',
+};
 
 function page(url, res) {
-  const entry = url === '/me' || url.startsWith('/me/') ? 'me.html' : url.startsWith('/app') ? 'app.html' : url === '/wall' ? 'wall.html' : normalize(url);
+  const entry =
+    url === '/me' || url.startsWith('/me/')
+      ? 'me.html'
+      : url.startsWith('/app')
+        ? 'app.html'
+        : url === '/wall'
+          ? 'wall.html'
+          : normalize(url);
   const file = join(dist, entry);
   if (!file.startsWith(dist) || !existsSync(file) || file.endsWith('/')) return res.writeHead(404).end();
   res.setHeader('content-type', types[extname(file)] ?? 'application/octet-stream');
-  res.setHeader('content-security-policy', "default-src 'self'; style-src 'self' 'nonce-dev'; img-src 'self' data:");
+  res.setHeader(
+    'content-security-policy',
+    "default-src 'self'; style-src 'self' 'nonce-dev'; img-src 'self' data:",
+  );
   if (file.endsWith('.html')) return res.end(readFileSync(file, 'utf8').replaceAll('__CSP_NONCE__', 'dev'));
   createReadStream(file).pipe(res);
 }
@@ -64,9 +81,18 @@ events.on('connection', (ws) => {
   ws.on('message', (m) => {
     const { subscribe } = JSON.parse(m);
     c.all = subscribe.all === true;
-    c.subjects = new Set([...(subscribe.patients ?? []).map((p) => `patient/${p}`), ...(subscribe.subjects ?? [])]);
+    c.subjects = new Set([
+      ...(subscribe.patients ?? []).map((p) => `patient/${p}`),
+      ...(subscribe.subjects ?? []),
+    ]);
     clients.add(c);
-    send(ws, { type: 'snapshot', data: { readings: h.latest().filter((r) => wants(c, r.subject)), states: h.silent().filter((s) => wants(c, s.subject)) } });
+    send(ws, {
+      type: 'snapshot',
+      data: {
+        readings: h.latest().filter((r) => wants(c, r.subject)),
+        states: h.silent().filter((s) => wants(c, s.subject)),
+      },
+    });
   });
   ws.on('close', () => clients.delete(c));
 });
@@ -77,8 +103,10 @@ setInterval(() => {
   for (const c of clients) {
     const mine = readings.filter((r) => wants(c, r.subject));
     if (mine.length) send(c.ws, { type: 'readings', data: mine });
-    for (const s of states) if (wants(c, s.subject)) send(c.ws, { type: 'state', subject: s.subject, data: s });
-    for (const e of happened) if (wants(c, e.subject)) send(c.ws, { type: 'event', subject: e.subject, data: e });
+    for (const s of states)
+      if (wants(c, s.subject)) send(c.ws, { type: 'state', subject: s.subject, data: s });
+    for (const e of happened)
+      if (wants(c, e.subject)) send(c.ws, { type: 'event', subject: e.subject, data: e });
   }
 }, 250);
 setInterval(() => {
@@ -93,7 +121,20 @@ waves.on('connection', (ws) => {
       .map((id) => h.waveSeries(id))
       .filter(Boolean)
       .map((s, i) => ({ s, channel: i + 1, seq: 0, t: Math.floor(Date.now() / 250) * 250 - 250 }));
-    ws.send(JSON.stringify({ channels: channels.map(({ s, channel }) => ({ channel, series: s.id, subject: s.subject, metric: s.metric.name, title: s.metric.title, rateNum: s.metric.rateNum, rateDen: s.metric.rateDen, unit: s.metric.unit })) }));
+    ws.send(
+      JSON.stringify({
+        channels: channels.map(({ s, channel }) => ({
+          channel,
+          series: s.id,
+          subject: s.subject,
+          metric: s.metric.name,
+          title: s.metric.title,
+          rateNum: s.metric.rateNum,
+          rateDen: s.metric.rateDen,
+          unit: s.metric.unit,
+        })),
+      }),
+    );
   });
   const timer = setInterval(() => {
     const blocks = [];
@@ -130,4 +171,6 @@ function block(c) {
   return b;
 }
 
-server.listen(Number(flags.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/wall (${flags.scene})`));
+server.listen(Number(flags.port), '127.0.0.1', () =>
+  console.log(`http://127.0.0.1:${server.address().port}/wall (${flags.scene})`),
+);

@@ -24,7 +24,14 @@ export function Logo({ className }: { className?: string }) {
   return (
     <svg className={className} viewBox="0 0 32 32" role="img" aria-label="Vigil">
       <rect width="32" height="32" rx="7" fill="#0f3a44" />
-      <path d="M7 10.5 16 25l9-14.5" fill="none" stroke="#fff" strokeWidth="4" strokeLinecap="round" strokeLinejoin="round" />
+      <path
+        d="M7 10.5 16 25l9-14.5"
+        fill="none"
+        stroke="#fff"
+        strokeWidth="4"
+        strokeLinecap="round"
+        strokeLinejoin="round"
+      />
       <circle cx="16" cy="9.5" r="3.25" fill="#7fe3b4" />
     </svg>
   );

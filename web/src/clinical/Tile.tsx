@@ -106,7 +106,8 @@ function Body({ bed, v, night }: { bed: Bed; v: Shown; night: boolean }) {
 function Void({ bed, v }: { bed: Bed; v: Shown }) {
   const device = bed.devices[0];
   const name = device ? (device.name ?? device.id) : '';
-  const todo = bed.location.kind === 'bed' ? 'Go to the bed.' : bed.patient ? 'Call the patient.' : 'Check the device.';
+  const todo =
+    bed.location.kind === 'bed' ? 'Go to the bed.' : bed.patient ? 'Call the patient.' : 'Check the device.';
   switch (v.kind) {
     case 'silent':
       return (
@@ -119,7 +120,7 @@ function Void({ bed, v }: { bed: Bed; v: Shown }) {
       return (
         <div className="void">
           <b>Free</b>
-          <span>{name ? `${name} is here, on nobody` : 'No device here'}</span>
+          <span>{name ? `${name} is here, linked to nobody` : 'No device here'}</span>
         </div>
       );
     case 'waiting':
@@ -140,7 +141,8 @@ function Void({ bed, v }: { bed: Bed; v: Shown }) {
 }
 
 /** A pressure is too wide for the largest size. */
-const long = (text: string) => (text.length > 5 ? ' wide' : text.length > 3 ? ' mid' : '');
+const long = (text: string) =>
+  text.length > 5 ? ' wide' : text.length > 3 ? ' mid' : text.length > 2 ? ' three' : '';
 
 function Large({ n }: { n: NumberView }) {
   const label = n.metric === 'hr' || n.metric === 'pulse' ? '' : n.unit;
@@ -164,7 +166,7 @@ function Missing({ n }: { n: NumberView }) {
 
 function Small({ n }: { n: NumberView | null }) {
   if (!n) return <div />;
-  const label = n.metric === 'temp' && n.unit ? n.unit : n.label;
+  const label = (n.metric === 'temp' || n.metric === 'weight') && n.unit ? n.unit : n.label;
   const note = n.text && n.kind !== 'fresh' ? n.note : '';
   return (
     <div className={`c-${n.colour} ${n.kind}`}>

@@ -130,8 +130,18 @@ const words: Record<string, string> = {
 export const qualityText = (word: string): string => words[word] ?? word.replaceAll('-', ' ');
 
 const states = new Set([
-  'sensor-off', 'leads-off', 'artifact', 'low-perfusion', 'searching', 'calibrating', 'not-measured',
-  'device-error', 'not-a-number', 'out-of-range', 'warming-up', 'battery-low',
+  'sensor-off',
+  'leads-off',
+  'artifact',
+  'low-perfusion',
+  'searching',
+  'calibrating',
+  'not-measured',
+  'device-error',
+  'not-a-number',
+  'out-of-range',
+  'warming-up',
+  'battery-low',
 ]);
 
 /** The word that explains why a reading has no value, undefined when it has one. */

@@ -4,7 +4,17 @@
 import type { Bed, Metric, ReadingNow, SeriesInfo } from '../api/types';
 import type { SubjectNow } from '../live/store';
 import { ageOf, type Freshness, freshness, qualityText, shortAge, stateOf, takenAt, unitText } from './age';
-import { colourOf, fillers, hidden, labelOf, largeOf, smallOf, waveColour, waveLabel, waveRank } from './vitals';
+import {
+  colourOf,
+  fillers,
+  hidden,
+  labelOf,
+  largeOf,
+  smallOf,
+  waveColour,
+  waveLabel,
+  waveRank,
+} from './vitals';
 
 export interface NumberView {
   metric: string;
@@ -105,7 +115,8 @@ function numberView(name: string, m: Metric, c: Candidate, now: number, text = c
   if (c.state) return { ...v, text: '', kind: 'state', note: qualityText(c.state) };
   if (c.reading.quality.includes('implausible')) return { ...v, kind: 'implausible', note: 'implausible' };
   if (c.fresh === 'spot') v.note = takenAt(c.reading.time, now);
-  else if (c.fresh === 'late' || c.age >= 60_000) v.note = `${shortAge(c.age)} ago`;
+  else if (c.fresh === 'late') v.note = `${shortAge(c.age)} ago`;
+  else if (c.age >= 60_000) v.note = shortAge(c.age);
   return v;
 }
 
@@ -194,7 +205,13 @@ function waves(bed: Bed, all: Candidate[], limit: number): WaveView[] {
   for (const s of shown) {
     const colour = waveColour(s.metric.name);
     if (out.length < limit && !out.some((w) => w.colour === colour))
-      out.push({ series: s.id, metric: s.metric.name, label: waveLabel(s.metric), colour, unit: s.metric.unit });
+      out.push({
+        series: s.id,
+        metric: s.metric.name,
+        label: waveLabel(s.metric),
+        colour,
+        unit: s.metric.unit,
+      });
   }
   return out;
 }
@@ -207,7 +224,11 @@ export function barOf(all: Candidate[], s: SubjectNow): BarView | undefined {
   if (silent.length > 0) {
     const labels = [...new Set(silent.map((c) => short(c.info.metric)))];
     const since = Math.max(...silent.map((c) => lastHeard(c)));
-    return { icon: 'wifi-off', text: `${labels.slice(0, 2).join(', ')}${labels.length > 2 ? ' …' : ''} no data`, since };
+    return {
+      icon: 'wifi-off',
+      text: `${labels.slice(0, 2).join(', ')}${labels.length > 2 ? ' …' : ''} no data`,
+      since,
+    };
   }
   const off = all.find((c) => c.state !== undefined && barStates.has(c.state) && !covered(all, c));
   if (!off) return undefined;
@@ -225,7 +246,8 @@ const short = (m: Metric): string => {
 };
 
 /** When the series was last heard, ms by the server's clock. */
-export const lastHeard = (c: Candidate): number => Math.min(Date.parse(c.reading.time), Date.parse(c.reading.arrived));
+export const lastHeard = (c: Candidate): number =>
+  Math.min(Date.parse(c.reading.time), Date.parse(c.reading.arrived));
 
 /** Another device of the same bed gives this metric a fresh value. */
 const covered = (all: Candidate[], c: Candidate): boolean =>
@@ -238,7 +260,15 @@ function battery(all: Candidate[]): string {
 }
 
 const blank: TileView = {
-  kind: 'empty', large: [], small: [null, null, null], waves: [], bar: undefined, last: '', age: '', ageLate: false, battery: '',
+  kind: 'empty',
+  large: [],
+  small: [null, null, null],
+  waves: [],
+  bar: undefined,
+  last: '',
+  age: '',
+  ageLate: false,
+  battery: '',
 };
 
 /** What the tile of a bed shows at now; at most waveLimit waves. */
@@ -267,7 +297,9 @@ export function tileView(bed: Bed, s: SubjectNow, now: number, waveLimit: number
     };
   }
   const { large, small } = numbers(bed, all, now);
-  const oldest = alive.length ? alive.reduce((a, b) => (a.age >= b.age && a.fresh !== 'fresh' ? a : b)) : newest;
+  const oldest = alive.length
+    ? alive.reduce((a, b) => (a.age >= b.age && a.fresh !== 'fresh' ? a : b))
+    : newest;
   return {
     ...blank,
     kind: 'live',

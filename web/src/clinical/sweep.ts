@@ -17,7 +17,12 @@ export function ring(a: number, b: number, w: number): [number, number][] {
   if (b - a >= w) return [[0, w]];
   const from = ((a % w) + w) % w;
   const to = from + (b - a);
-  return to <= w ? [[from, to]] : [[from, w], [0, to - w]];
+  return to <= w
+    ? [[from, to]]
+    : [
+        [from, w],
+        [0, to - w],
+      ];
 }
 
 export interface Scale {
@@ -54,6 +59,12 @@ export function scaleFor(seen: Scale, old: Scale | undefined, least: number): Sc
   return { low, high, widest };
 }
 
+/** Tells whether what was seen leaves the scale by more than a twentieth. */
+export function exceeds(seen: Scale, scale: Scale): boolean {
+  const slack = (scale.high - scale.low) * 0.05;
+  return seen.low < scale.low - slack || seen.high > scale.high + slack;
+}
+
 function seenIn(trace: Trace, from: number): Scale | undefined {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
@@ -86,7 +97,14 @@ export interface Drawn {
  * Draws the samples with d.t < time <= until. A missing sample, a hole between
  * blocks and the right edge lift the pen: a gap is a gap.
  */
-export function drawLine(pen: Pen, trace: Trace, d: Drawn, until: number, x: (t: number) => number, y: (v: number) => number): void {
+export function drawLine(
+  pen: Pen,
+  trace: Trace,
+  d: Drawn,
+  until: number,
+  x: (t: number) => number,
+  y: (v: number) => number,
+): void {
   pen.moveTo(d.x, d.y);
   for (const b of trace.blocks) {
     const step = 1000 / b.rate;
@@ -128,6 +146,7 @@ class Sweep {
   private rem = 16;
   private scale: Scale | undefined;
   private lap = -1;
+  private heard = 0;
   private cleared = 0;
   private drawn: Drawn = { t: 0, x: 0, y: 0, down: false };
   readonly o: SweepOptions;
@@ -185,8 +204,9 @@ class Sweep {
 
   private stroke(ctx: CanvasRenderingContext2D, trace: Trace, head: number, speed: number): void {
     const { low, high } = this.scale as Scale;
-    const pad = Math.max(3, this.h * 0.09);
-    const k = (this.h - 2 * pad) / (high - low);
+    const pad = Math.max(3, this.h * 0.07);
+    // The wave's name stands above it.
+    const k = (this.h - pad - 0.85 * this.rem) / (high - low);
     const y = (v: number) => Math.min(this.h - 1, Math.max(1, this.h - pad - (v - low) * k));
     ctx.strokeStyle = this.o.colour;
     ctx.lineWidth = this.o.metric.startsWith('ecg') ? 1.7 : 1.5;
@@ -197,13 +217,20 @@ class Sweep {
     ctx.stroke();
   }
 
-  /** Looks at the height once a lap, and as soon as there is anything to look at. */
+  /**
+   * Looks at the height once a lap. What would leave the canvas in between
+   * changes it at once, and the lap is drawn anew at the new height.
+   */
   private rescale(trace: Trace, lap: number, head: number): void {
-    if (this.scale && lap === this.lap) return;
+    if (this.scale && lap === this.lap && trace.heard === this.heard) return;
     const seen = seenIn(trace, head - 8000);
     if (!seen) return;
+    const old = this.scale;
+    this.heard = trace.heard;
+    if (old && lap === this.lap && !exceeds(seen, old)) return;
+    this.scale = scaleFor(seen, old, leastRange(this.o.metric, this.o.unit));
+    if (!old || exceeds(seen, old)) this.restart();
     this.lap = lap;
-    this.scale = scaleFor(seen, this.scale, leastRange(this.o.metric, this.o.unit));
   }
 }
 

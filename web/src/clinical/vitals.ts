@@ -35,7 +35,11 @@ export const colourOf = (name: string): string => vitals[name]?.colour ?? 'nibp'
 
 /** Wave names as monitors print them. */
 export function waveLabel(m: Metric): string {
-  if (m.name.startsWith('ecg-')) return m.name.slice(4).replace(/^mlii$/, 'MLII').toUpperCase();
+  if (m.name.startsWith('ecg-'))
+    return m.name
+      .slice(4)
+      .replace(/^mlii$/, 'MLII')
+      .toUpperCase();
   if (m.name === 'pleth') return 'Pleth';
   if (m.name === 'resp') return 'Resp';
   return labelOf(m.name, m);
@@ -59,7 +63,7 @@ export const largeOf = (kind: string): string[][] =>
   kind === 'bed'
     ? [['hr', 'pulse'], ['spo2'], ['glucose'], ['etco2'], ['resp'], ['temp'], ['weight']]
     : kind === 'home'
-      ? [['glucose'], ['hr', 'pulse'], ['spo2'], ['temp'], ['weight']]
+      ? [['glucose'], ['hr', 'pulse'], ['spo2'], ['nibp'], ['temp'], ['weight']]
       : [['room-temp'], ['humidity'], ['temp']];
 
 /** Candidates for the three small numbers at their fixed places. */

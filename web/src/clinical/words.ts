@@ -4,8 +4,13 @@ import type { Bed } from '../api/types';
 import type { NumberView, TileView } from './bed';
 
 const spoken: Record<string, string> = {
-  hr: 'heart rate', spo2: 'oxygen saturation', resp: 'respiration', temp: 'temperature',
-  nibp: 'cuff pressure', abp: 'arterial pressure', etco2: 'carbon dioxide',
+  hr: 'heart rate',
+  spo2: 'oxygen saturation',
+  resp: 'respiration',
+  temp: 'temperature',
+  nibp: 'cuff pressure',
+  abp: 'arterial pressure',
+  etco2: 'carbon dioxide',
 };
 
 export const bedName = (bed: Bed): string =>

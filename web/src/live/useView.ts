@@ -29,7 +29,8 @@ export function useBeat<V>(store: LiveStore, compute: () => V): V {
   const beats = useRef(-1);
   const key = useRef<unknown>(null);
   const read = () => {
-    if (kept.current && beats.current === store.beatCount() && key.current === compute) return kept.current.view;
+    if (kept.current && beats.current === store.beatCount() && key.current === compute)
+      return kept.current.view;
     beats.current = store.beatCount();
     key.current = compute;
     const view = compute();

@@ -69,7 +69,7 @@ export class Trace {
   /** Takes a block that arrived at now (the same clock as t0). */
   add(b: Block, now: number): void {
     this.heard = now;
-    const gap = this.seq >= 0 && b.seq !== ((this.seq + 1) >>> 0);
+    const gap = this.seq >= 0 && b.seq !== (this.seq + 1) >>> 0;
     this.seq = b.seq;
     if (b.samples.length === 0) return;
     const last = this.blocks.at(-1);

@@ -18,13 +18,25 @@ const maxItems = 9;
 const maxEvents = 12;
 
 /** The column on the right: what needs a look, and what happened. */
-export function AttentionColumn({ wall, beds, onOpen }: { wall: Wall; beds: Bed[]; onOpen: (bedName: string) => void }) {
+export function AttentionColumn({
+  wall,
+  beds,
+  onOpen,
+}: {
+  wall: Wall;
+  beds: Bed[];
+  onOpen: (bedName: string) => void;
+}) {
   const session = useSession();
   const compute = useCallback(() => {
     const now = session.clock.now();
     const a = attention(wall, beds, session.store, now);
     const row = (i: Item) => ({ ...i, time: i.since === undefined ? '' : running(now - i.since) });
-    return { items: a.items.slice(0, maxItems).map(row), count: a.items.length, events: a.events.slice(0, maxEvents) };
+    return {
+      items: a.items.slice(0, maxItems).map(row),
+      count: a.items.length,
+      events: a.events.slice(0, maxEvents),
+    };
   }, [session, wall, beds]);
   const { items, count, events } = useBeat(session.store, compute);
   return (

@@ -36,7 +36,12 @@ export function Details({ bed, onClose }: { bed: Bed; onClose: () => void }) {
           words: c.reading.quality.map(qualityText).join(', ') || 'good',
         }),
       );
-      return { rows, events: s.events.slice(0, 8).map((e) => ({ id: e.id, text: e.title || e.type, at: clock(Date.parse(e.time)) })) };
+      return {
+        rows,
+        events: s.events
+          .slice(0, 8)
+          .map((e) => ({ id: e.id, text: e.title || e.type, at: clock(Date.parse(e.time)) })),
+      };
     },
     [session, bed],
   );
@@ -99,7 +104,8 @@ function DetailRow({ row, bed }: { row: Row; bed: Bed }) {
         </b>
       </div>
       <div className="v2">
-        taken {row.taken} <span className={row.fresh === 'fresh' ? '' : 'strong'}>({row.age} ago)</span>, arrived {row.arrived}
+        taken {row.taken} <span className={row.fresh === 'fresh' ? '' : 'strong'}>({row.age} ago)</span>,
+        arrived {row.arrived}
       </div>
       <div className="v2">
         {device?.name ?? info.device}

@@ -3,8 +3,14 @@ import { useSession } from '../live/context';
 const steps: [string, string][] = [
   ['See a whole hospital at once, with simulated patients', 'make demo'],
   ['Or add a patient in a bed', 'vigil patient add --family Avocet --given Ida --unit "4 East" --bed 01'],
-  ['Give the patient a device; this prints its secret and topic', 'vigil device add --profile bedside-monitor --patient PATIENT-ID'],
-  ['Send a first reading', 'mosquitto_pub -u DEVICE-ID -P SECRET -q 1 -t devices/DEVICE-ID/messages -m \'{"hr": 72}\''],
+  [
+    'Give the patient a device; this prints its secret and topic',
+    'vigil device add --profile bedside-monitor --patient PATIENT-ID',
+  ],
+  [
+    'Send a first reading',
+    'mosquitto_pub -u DEVICE-ID -P SECRET -q 1 -t devices/DEVICE-ID/messages -m \'{"hr": 72}\'',
+  ],
 ];
 
 /** No bed yet: what would be here, and how to make it so. */
@@ -33,7 +39,10 @@ export function Unreached({ error }: { error: string }) {
     <section className="blank">
       <h2>The server is not reached</h2>
       <p>{error}</p>
-      <p>This screen goes on trying. Nothing is shown until it has been answered{session.phase() === 'live' ? '' : ', because old values would look live'}.</p>
+      <p>
+        This screen goes on trying. Nothing is shown until it has been answered
+        {session.phase() === 'live' ? '' : ', because old values would look live'}.
+      </p>
     </section>
   );
 }

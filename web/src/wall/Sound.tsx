@@ -31,7 +31,9 @@ export function Sound() {
         <Icon name={armed ? 'volume' : 'volume-3'} />
         <span>
           <b>{armed ? 'Link sound on' : 'No sound on this screen'}</b>
-          <small>{armed ? 'Sounds when the server is lost for 10 s' : 'It cannot be heard when the server is lost'}</small>
+          <small>
+            {armed ? 'Sounds when the server is lost for 10 s' : 'It cannot be heard when the server is lost'}
+          </small>
         </span>
       </div>
       {!armed && (

@@ -62,7 +62,9 @@ function UnitChoice({ unit, units, onUnit }: TopBarProps) {
 
 /** Patients with at least one reading that stands for the present. */
 function monitored(session: Session, beds: Bed[], now: number): number {
-  return beds.filter((b) => b.patient && candidates(b, session.store.get(subjectOf(b)), now).some((c) => c.fresh !== 'stale')).length;
+  return beds.filter(
+    (b) => b.patient && candidates(b, session.store.get(subjectOf(b)), now).some((c) => c.fresh !== 'stale'),
+  ).length;
 }
 
 function Count({ wall, beds }: { wall: Wall | null; beds: Bed[] }) {
@@ -85,7 +87,12 @@ function Pager({ page, pages, onPage }: { page: number; pages: number; onPage: (
       <span>
         {page + 1} of {pages}
       </span>
-      <button type="button" onClick={() => onPage(page + 1)} disabled={page === pages - 1} aria-label="Next page">
+      <button
+        type="button"
+        onClick={() => onPage(page + 1)}
+        disabled={page === pages - 1}
+        aria-label="Next page"
+      >
         <Icon name="chevron-right" />
       </button>
     </nav>
@@ -119,7 +126,11 @@ function Tally({ wall, beds }: { wall: Wall | null; beds: Bed[] }) {
 function Lamp() {
   const session = useSession();
   const compute = useCallback(
-    () => ({ phase: session.phase(), seconds: Math.floor(session.events.silence() / 1000), since: session.lostAt }),
+    () => ({
+      phase: session.phase(),
+      seconds: Math.floor(session.events.silence() / 1000),
+      since: session.lostAt,
+    }),
     [session],
   );
   const { phase, seconds, since } = useBeat(session.store, compute);
@@ -141,6 +152,9 @@ function Lamp() {
 
 function Clock() {
   const session = useSession();
-  const time = useBeat(session.store, useCallback(() => clock(session.clock.now()), [session]));
+  const time = useBeat(
+    session.store,
+    useCallback(() => clock(session.clock.now()), [session]),
+  );
   return <time className="clock">{time}</time>;
 }

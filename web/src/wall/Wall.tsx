@@ -11,8 +11,8 @@ import { Details } from './Details';
 import { Empty, Unreached } from './Empty';
 import { type Plan, plan, type UnitSize, waveLimit } from './layout';
 import { Sound } from './Sound';
-import { TopBar } from './TopBar';
 import { useGridSize, useNight, useUnit } from './state';
+import { TopBar } from './TopBar';
 
 const noBeds: Bed[] = [];
 
@@ -75,7 +75,11 @@ export function Wall() {
           {openBed ? (
             <Details key={openBed.location.id} bed={openBed} onClose={close} />
           ) : (
-            <AttentionColumn wall={wall} beds={beds} onOpen={(name) => setOpen(beds.find((b) => b.location.name === name)?.location.id ?? null)} />
+            <AttentionColumn
+              wall={wall}
+              beds={beds}
+              onOpen={(name) => setOpen(beds.find((b) => b.location.name === name)?.location.id ?? null)}
+            />
           )}
           {!openBed && <Sound />}
           {!openBed && <p className="note">A second screen. It shows readings and raises no alarms.</p>}
@@ -91,16 +95,33 @@ interface Section {
   beds: Bed[];
 }
 
-function arrange(wall: WallData | null, unit: string, size: { width: number; height: number; list: boolean }) {
+function arrange(
+  wall: WallData | null,
+  unit: string,
+  size: { width: number; height: number; list: boolean },
+) {
   const units = (wall?.units ?? []).filter((u) => (!unit || u.name === unit) && u.beds.length > 0);
   const sections: Section[] = units.map((u) => ({ name: u.name, beds: u.beds }));
   if (size.list || size.width === 0) return { sections, layout: undefined };
-  const sizes = units.map((u): UnitSize => ({ name: u.name, beds: u.beds.length, waves: u.beds.some((b) => b.series.some((s) => s.wave)) }));
+  const sizes = units.map(
+    (u): UnitSize => ({
+      name: u.name,
+      beds: u.beds.length,
+      waves: u.beds.some((b) => b.series.some((s) => s.wave)),
+    }),
+  );
   const together = plan(sizes, size.width, size.height);
   if (together || sizes.length < 2) return { sections, layout: together };
   // The units do not fit beside one another: one run of pages through all of them.
-  const run: UnitSize = { name: '', beds: sizes.reduce((n, s) => n + s.beds, 0), waves: sizes.some((s) => s.waves) };
-  return { sections: [{ name: '', beds: units.flatMap((u) => u.beds) }], layout: plan([run], size.width, size.height) };
+  const run: UnitSize = {
+    name: '',
+    beds: sizes.reduce((n, s) => n + s.beds, 0),
+    waves: sizes.some((s) => s.waves),
+  };
+  return {
+    sections: [{ name: '', beds: units.flatMap((u) => u.beds) }],
+    layout: plan([run], size.width, size.height),
+  };
 }
 
 interface SectionsProps {
@@ -116,7 +137,14 @@ function Sections({ sections, shown, layout, night, onOpen }: SectionsProps) {
   const first = shown[0]?.location.id;
   const tiles = (beds: Bed[]) =>
     beds.map((b) => (
-      <Tile key={b.location.id} bed={b} waveLimit={limit} night={night} focusable={b.location.id === first} onOpen={onOpen} />
+      <Tile
+        key={b.location.id}
+        bed={b}
+        waveLimit={limit}
+        night={night}
+        focusable={b.location.id === first}
+        onOpen={onOpen}
+      />
     ));
   if (!layout)
     return sections.map((s) => (
@@ -160,7 +188,8 @@ function StaleBar() {
       <Icon name="wifi-off" />
       <b>This screen has lost the server</b>
       <span>
-        {since ? `Nothing here is live since ${clock(since)}. ` : ''}Go to the beds. <span aria-hidden="true">{silence}</span>
+        {since ? `Nothing here is live since ${clock(since)}. ` : ''}Go to the beds.{' '}
+        <span aria-hidden="true">{silence}</span>
       </span>
     </div>
   );
@@ -173,7 +202,9 @@ function Spoken({ wall, beds }: { wall: WallData; beds: Bed[] }) {
   const compute = useCallback(() => {
     const now = session.clock.now();
     const silent = attention(wall, beds, session.store, now).items.filter((i) => i.kind === 'silent');
-    const text = silent.length ? `${silent.length} silent: ${silent.map((i) => `${i.bed} ${i.text}`).join(', ')}` : 'All devices report.';
+    const text = silent.length
+      ? `${silent.length} silent: ${silent.map((i) => `${i.bed} ${i.text}`).join(', ')}`
+      : 'All devices report.';
     if (text !== said.current.text && now - said.current.at > 30_000) said.current = { at: now, text };
     return said.current.text;
   }, [session, wall, beds]);
@@ -185,7 +216,12 @@ function Spoken({ wall, beds }: { wall: WallData; beds: Bed[] }) {
 }
 
 /** Arrows go from bed to bed by where they lie, Enter opens, Escape closes. */
-function useKeys(grid: React.RefObject<HTMLElement | null>, close: () => void, pages: number, setPage: (f: (n: number) => number) => void) {
+function useKeys(
+  grid: React.RefObject<HTMLElement | null>,
+  close: () => void,
+  pages: number,
+  setPage: (f: (n: number) => number) => void,
+) {
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
       if (e.key === 'Escape') return close();
@@ -220,6 +256,10 @@ function neighbour(from: HTMLElement, all: HTMLElement[], key: string): HTMLElem
   const rows = all
     .map((el) => ({ el, r: el.getBoundingClientRect() }))
     .filter(({ r }) => (r.top - a.top) * sign > a.height / 2)
-    .sort((p, q) => Math.abs(p.r.top - a.top) - Math.abs(q.r.top - a.top) || Math.abs(p.r.left - a.left) - Math.abs(q.r.left - a.left));
+    .sort(
+      (p, q) =>
+        Math.abs(p.r.top - a.top) - Math.abs(q.r.top - a.top) ||
+        Math.abs(p.r.left - a.left) - Math.abs(q.r.left - a.left),
+    );
   return rows[0]?.el;
 }

@@ -53,7 +53,12 @@ function bedItems(bed: Bed, store: LiveStore, now: number): Item[] {
     const last = all.reduce((a, b) => (a.age <= b.age ? a : b));
     const device = named(bed.devices, last.info.device);
     out.push({
-      ...base, key: `${bed.location.id} silent`, icon: 'wifi-off', kind: 'silent', text: 'No data', since: lastHeard(last),
+      ...base,
+      key: `${bed.location.id} silent`,
+      icon: 'wifi-off',
+      kind: 'silent',
+      text: 'No data',
+      since: lastHeard(last),
       detail: bed.patient ? `Patient is not monitored. ${device} went silent.` : `${device} went silent.`,
     });
   } else {
@@ -61,14 +66,23 @@ function bedItems(bed: Bed, store: LiveStore, now: number): Item[] {
     const bar = barOf(steady, s);
     if (bar)
       out.push({
-        ...base, key: `${bed.location.id} ${bar.text}`, icon: bar.icon, text: bar.text, since: bar.since, detail: '',
+        ...base,
+        key: `${bed.location.id} ${bar.text}`,
+        icon: bar.icon,
+        text: bar.text,
+        since: bar.since,
+        detail: '',
         kind: bar.icon === 'wifi-off' ? 'silent' : 'device',
       });
   }
   for (const c of all)
     if (c.reading.quality.includes('implausible') && c.fresh !== 'stale' && !stateOf(c.reading))
       out.push({
-        ...base, key: `${bed.location.id} ${c.info.id} implausible`, icon: 'ruler-2-off', kind: 'implausible', since: undefined,
+        ...base,
+        key: `${bed.location.id} ${c.info.id} implausible`,
+        icon: 'ruler-2-off',
+        kind: 'implausible',
+        since: undefined,
         text: `${c.info.metric.title ?? c.info.metric.name} ${c.reading.text}`,
         detail: 'Outside what the sensor can measure.',
       });
@@ -87,18 +101,39 @@ export function attention(wall: Wall, beds: Bed[], store: LiveStore, now: number
   for (const u of wall.unattributed ?? []) {
     if (u.location && !shown.has(u.location.id)) continue;
     items.push({
-      key: `${u.device.id} nobody`, bed: u.location?.name ?? '', icon: 'user-question', kind: 'nobody', since: undefined,
-      text: u.device.title ?? u.device.name ?? u.device.profile, person: false,
+      key: `${u.device.id} nobody`,
+      bed: u.location?.name ?? '',
+      icon: 'user-question',
+      kind: 'nobody',
+      since: undefined,
+      text: u.device.title ?? u.device.name ?? u.device.profile,
+      person: false,
       detail: `Readings of ${u.device.name ?? u.device.id} belong to nobody. Link the device to a patient or a place.`,
     });
   }
-  items.sort((a, b) => icons[a.kind] - icons[b.kind] || Number(b.person) - Number(a.person) || (b.since ?? 0) - (a.since ?? 0) || a.bed.localeCompare(b.bed));
+  items.sort(
+    (a, b) =>
+      icons[a.kind] - icons[b.kind] ||
+      Number(b.person) - Number(a.person) ||
+      (b.since ?? 0) - (a.since ?? 0) ||
+      a.bed.localeCompare(b.bed),
+  );
   const events = beds.flatMap((b) => {
     const of = [store.get(subjectOf(b)), ...(b.patient ? [store.get(`location/${b.location.id}`)] : [])];
-    return of.flatMap((s) => s.events).map((e) => ({ key: e.id, bed: b.location.name, text: words(e), type: e.type, at: Date.parse(e.time) }));
+    return of
+      .flatMap((s) => s.events)
+      .map((e) => ({
+        key: e.id,
+        bed: b.location.name,
+        text: words(e),
+        type: e.type,
+        at: Date.parse(e.time),
+      }));
   });
   return {
     items,
-    events: events.filter((e) => !routine.has(e.type) && e.at > now - eventWindow).sort((a, b) => b.at - a.at),
+    events: events
+      .filter((e) => !routine.has(e.type) && e.at > now - eventWindow)
+      .sort((a, b) => b.at - a.at),
   };
 }

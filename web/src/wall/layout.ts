@@ -3,7 +3,7 @@
 
 export const gap = 0.3125;
 /** The least a tile needs: two large numbers over a row of small ones. */
-export const minHeight = 13;
+export const minHeight = 14;
 const minWidth = 11.5;
 const minWidthNoWaves = 9;
 const captionHeight = 1.9;
@@ -32,7 +32,8 @@ export interface Plan {
   captions: boolean;
 }
 
-const fits = (length: number, least: number): number => Math.max(1, Math.floor((length + gap) / (least + gap)));
+const fits = (length: number, least: number): number =>
+  Math.max(1, Math.floor((length + gap) / (least + gap)));
 
 /** Plans a wall of units in a space; several units share it only when all their beds fit at once. */
 export function plan(units: UnitSize[], width: number, height: number): Plan | undefined {
@@ -46,7 +47,9 @@ export function plan(units: UnitSize[], width: number, height: number): Plan | u
   });
   const total = blocks.reduce((sum, b) => sum + b.columns * b.weight, 0);
   const inner = width - blocks.reduce((sum, b) => sum + b.columns, 0) * gap;
-  const room = blocks.every((b, i) => (inner * b.weight) / total >= (units[i]?.waves ? minWidthNoWaves + 2 : 8.6));
+  const room = blocks.every(
+    (b, i) => (inner * b.weight) / total >= (units[i]?.waves ? minWidthNoWaves + 2 : 8.6),
+  );
   return room ? { rows, blocks, perPage: Number.POSITIVE_INFINITY, captions: true } : undefined;
 }
 

@@ -44,7 +44,9 @@ export function useGridSize(grid: RefObject<HTMLElement | null>) {
       const width = Math.round((el.clientWidth / rem - 0.75) * 10) / 10;
       const height = Math.round((el.clientHeight / rem - 0.75) * 10) / 10;
       const list = innerWidth < 700 || innerHeight < 420;
-      set((old) => (old.width === width && old.height === height && old.list === list ? old : { width, height, list }));
+      set((old) =>
+        old.width === width && old.height === height && old.list === list ? old : { width, height, list },
+      );
     };
     measure();
     const observer = new ResizeObserver(measure);
