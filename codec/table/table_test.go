@@ -47,7 +47,7 @@ func TestTables(t *testing.T) {
 		"quotes":                      {"\"a\",b\n\"x, \"\"y\"\"\",2\n", []string{"x, \"y\"|2"}},
 		"short and long rows":         {"a,b\n1\n1,2,3\n", []string{"1|", "1|2"}},
 		"empty lines":                 {"a,b\n\n1,2\n\n", []string{"1|2"}},
-		"a quote that does not end":   {"a,b\n1,\"2\n", []string{"read table: record on line 2; parse error on line 3, column 0: extraneous or missing \" in quoted-field"}},
+		"a quote that does not end":   {"a,b\n1,\"2\n", []string{"read table: parse error on line 2, column 6: extraneous or missing \" in quoted-field"}},
 	} {
 		if got := rows(t, c.text, "a", "b"); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
