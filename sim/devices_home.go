@@ -112,7 +112,7 @@ func startCGM(g *gadget) {
 			sample.num("glucose", x, 0).num("trend", trend, 1)
 		}
 		s.before = x
-		o.int("now", seconds(at))
+		// No "now": a gateway may deliver this much later, and the clock is right.
 		if hour++; hour%12 == 1 {
 			o.int("battery", g.battery(at))
 		}
@@ -143,8 +143,7 @@ func (g *gadget) dose(at vigil.Instant, units float64, insulin string) {
 	dose.int("t", seconds(at)).int("n", g.number(at)).num("units", units, 1).str("insulin", insulin).bool("prime", false)
 	list := append([]byte{'['}, prime.end()...)
 	list = append(append(append(list, ','), dose.end()...), ']')
-	o.int("now", seconds(at)).int("battery", g.battery(at))
-	g.say(at, o.raw("doses", list).end())
+	g.say(at, o.int("battery", g.battery(at)).raw("doses", list).end())
 }
 
 // bottleState counts the tablets.
@@ -157,8 +156,8 @@ func startBottle(g *gadget) {
 		at   time.Duration
 	}{{"morning", clock(8, 0)}, {"evening", clock(20, 0)}} {
 		g.daily(slot.at, 20*time.Minute, slot.name, func(at vigil.Instant) {
-			day := at.Time().In(g.stage.zone)
-			if g.missing || g.stage.chance(day, slot.name+" forgotten") > 0.88 {
+			forgot := g.stage.scene.Story == nil && g.stage.chance(at.Time().In(g.stage.zone), slot.name+" forgotten") > 0.88
+			if g.missing || forgot {
 				g.missing = false
 				return
 			}

@@ -117,7 +117,7 @@ func (g *gadget) sayOn(channel string, at vigil.Instant, payload []byte) {
 	g.lastID = max(g.lastID+1, at)
 	l := wire.Line{
 		Device: g.ID, Channel: channel, ID: string(g.ID) + "-" + strconv.FormatInt(int64(g.lastID), 36),
-		Payload: payload,
+		Time: at, Payload: payload,
 	}
 	if g.cut {
 		g.held = append(g.held, l)

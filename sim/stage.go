@@ -171,7 +171,7 @@ func (st *stage) meal(at vigil.Instant, name string, grams float64) {
 	}
 	units := grams / 10.5 * (1 + 0.25*st.chance(day, name+" dose"))
 	units += max(st.person.Value(body.Glucose)-150, 0) / 45
-	if st.chance(day, name+" forgotten") > 0.93 {
+	if st.scene.Story == nil && st.chance(day, name+" forgotten") > 0.93 {
 		return
 	}
 	pen.inject(at, units)
