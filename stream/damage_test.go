@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +31,7 @@ func fillFrames(t *testing.T, j *Journal, n int) {
 // blocks are the message files of the only partition.
 func blocks(t *testing.T, dir string) []string {
 	t.Helper()
-	m, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", streamName(0), "msgs", "*.blk"))
+	m, err := filepath.Glob(filepath.Join(blocksDir(dir, 0), "*.blk"))
 	if err != nil || len(m) == 0 {
 		t.Fatalf("no message files: %v", err)
 	}
@@ -156,6 +157,13 @@ func TestTornSyncedTailIsMissed(t *testing.T) {
 	}
 }
 
+// noise is what no packing makes smaller.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
+	return b
+}
+
 var errStop = errors.New("stop")
 
 func stopAtOnce(context.Context, vigil.Frame) error { return errStop }
@@ -183,5 +191,29 @@ func TestHighWaterMarkThatDoesNotReadIsNotBelieved(t *testing.T) {
 	j = open(t, dir)
 	if n := len(all(t, j, 0, 0)); n != 3 {
 		t.Errorf("%d frames, want 3", n)
+	}
+}
+
+// TestNamesOfNewFilesAreSynced: the server syncs what it writes into a new
+// message file, and this room the folder that lists it.
+func TestNamesOfNewFilesAreSynced(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, onePartition)
+	rec := vitals(testMetrics(), 1, 1)
+	rec.Message.Payload = noise(1 << 20)
+	for n := 0; len(blocks(t, dir)) < 2; n++ {
+		if n > 100 {
+			t.Fatal("the server begins no second file")
+		}
+		if err := put(j, rec); err != nil {
+			t.Fatal(err)
+		}
+		st, err := os.Stat(blocksDir(dir, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !j.parts[0].blocks.changed.Equal(st.ModTime()) {
+			t.Fatalf("acknowledged before the folder was synced, %v", st.ModTime())
+		}
 	}
 }

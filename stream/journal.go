@@ -166,6 +166,9 @@ func (j *Journal) openPartition(ctx context.Context, i, n int, m mark) error {
 	}
 	p := newPartition(j, i, s, st)
 	j.parts = append(j.parts, p)
+	if err := p.blocks.syncAll(j.c.Dir); err != nil {
+		return err
+	}
 	j.trimmed[i] = max(m.first, st.FirstSeq, 1)
 	lost := func(from, to uint64) {
 		j.report(&DamagedError{Partition: i, Seq: from, Last: to, Whole: true, Err: errLost})

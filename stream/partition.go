@@ -30,6 +30,7 @@ type partition struct {
 	took     float64 // seconds per frame, smoothed
 	msg      nats.Msg
 	timer    *time.Timer
+	blocks   blockDir
 
 	head atomic.Uint64
 	mu   sync.Mutex
@@ -51,6 +52,9 @@ func newPartition(j *Journal, n int, s jetstream.Stream, st jetstream.StreamStat
 		news: make(chan struct{}), timer: time.NewTimer(time.Hour),
 	}
 	p.ring.max = j.c.Ring
+	if j.server != nil {
+		p.blocks.path = blocksDir(j.c.Dir, n)
+	}
 	p.msg.Subject = frameSubject(n)
 	p.timer.Stop()
 	p.head.Store(st.LastSeq)

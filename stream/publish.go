@@ -36,8 +36,7 @@ func (p *partition) publish(frame []byte, first uint64) (uint64, error) {
 	for begun, pause := time.Now(), retryPause; ; pause = min(2*pause, retryPauseMax) {
 		seq, err := p.attempt(frame)
 		if err == nil {
-			p.written(seq)
-			return seq, nil
+			return p.written(seq)
 		}
 		if p.lost(err) {
 			return 0, p.refused(err)
@@ -53,8 +52,7 @@ func (p *partition) publish(frame []byte, first uint64) (uint64, error) {
 			moved = false
 		}
 		if seq > 0 {
-			p.written(seq)
-			return seq, nil
+			return p.written(seq)
 		}
 		// When another node wrote in between, find has noted where the
 		// stream ends now, and there is nothing to wait for.
@@ -64,10 +62,16 @@ func (p *partition) publish(frame []byte, first uint64) (uint64, error) {
 	}
 }
 
-// written notes that the partition works and where its stream ends.
-func (p *partition) written(seq uint64) {
+// written notes that the partition works and where its stream ends, once the
+// names of its files are on disk, too.
+func (p *partition) written(seq uint64) (uint64, error) {
 	p.expected = seq
+	if err := p.blocks.sync(); err != nil {
+		p.dead(err)
+		return 0, p.refused(err)
+	}
 	p.failing.Store(nil)
+	return seq, nil
 }
 
 func (p *partition) refused(err error) error {
@@ -106,10 +110,15 @@ func (p *partition) lost(err error) bool {
 	if !failed && p.j.server.JetStreamEnabled() {
 		return false
 	}
+	p.dead(err)
+	return true
+}
+
+// dead closes the partition for good and says so.
+func (p *partition) dead(err error) {
 	err = fmt.Errorf("%w: %w", errStore, err)
 	p.failing.Store(&err)
 	p.j.c.Fatal(&vigil.Error{Kind: vigil.Unavailable, Op: "append to journal", Msg: err.Error(), Err: err})
-	return true
 }
 
 // pause waits, and returns false when the journal is given up meanwhile.

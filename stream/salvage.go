@@ -59,7 +59,7 @@ func (p *partition) dig(seq uint64) ([]byte, error) {
 	if p.j.server == nil {
 		return nil, errNoSalvage
 	}
-	files, err := filepath.Glob(filepath.Join(p.j.c.Dir, "jetstream", "*", "streams", streamName(p.number), "msgs", "*.blk"))
+	files, err := filepath.Glob(filepath.Join(blocksDir(p.j.c.Dir, p.number), "*.blk"))
 	if err != nil {
 		return nil, err
 	}
