@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -10,39 +9,22 @@ import (
 	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
-// A BackfillConfig says which past to invent.
-type BackfillConfig struct {
-	Plan *Plan
-	// Until is where the past ends, and Days how many days of it there are,
-	// 14 if 0.
-	Until vigil.Instant
-	Days  int
-	// Scenes limits it to places of these kinds; none means homes and
-	// fridges. Beds have no past that is worth telling without waves.
-	Kinds []string
-}
-
-// Backfill sends the plan's past as historical lines, as fast as the sender
-// takes them: glucose every five minutes, daily weights and doses, pressures
-// morning and evening, the watch's quarter hours. Stories do not play in the
-// past, and waves have none. The same plan and end give the same lines, so that
-// a second backfill lands nothing twice.
-func Backfill(ctx context.Context, c BackfillConfig, s wire.Sender) error {
-	if c.Days == 0 {
-		c.Days = 14
-	}
-	if len(c.Kinds) == 0 {
-		c.Kinds = []string{"home", "fridge"}
-	}
-	past := &Plan{Seed: c.Plan.Seed, Zone: c.Plan.Zone}
-	for _, scene := range c.Plan.Scenes {
-		if slices.Contains(c.Kinds, scene.Location.Kind) {
+// Backfill sends a past of so many days before now as historical lines, as fast
+// as the sender takes them: glucose every five minutes, daily weights and doses,
+// pressures morning and evening, the watch's minutes. It is the past of homes
+// and fridges: stories do not play in it, and beds, which live by waves, have
+// none. The past ends at a whole hour, so that a second backfill in the same
+// hour lands nothing twice.
+func Backfill(ctx context.Context, p *Plan, days int, now time.Time, s wire.Sender) error {
+	past := &Plan{Seed: p.Seed, Zone: p.Zone}
+	for _, scene := range p.Scenes {
+		if scene.Location.Kind != "bed" {
 			past.Scenes = append(past.Scenes, pastOf(scene))
 		}
 	}
-	from := c.Until.Add(-time.Duration(c.Days) * 24 * time.Hour)
-	err := Generate(ctx, past, nil, from, c.Until, historical{s})
-	if err != nil {
+	until := vigil.InstantOf(now.Truncate(time.Hour))
+	from := until.Add(-time.Duration(days) * 24 * time.Hour)
+	if err := Generate(ctx, past, nil, from, until, historical{s}); err != nil {
 		return err
 	}
 	return wire.Flush(ctx, s)
@@ -74,15 +56,4 @@ type historical struct{ s wire.Sender }
 func (h historical) Line(ctx context.Context, _ vigil.Instant, l wire.Line) error {
 	l.Historical = true
 	return h.s.Send(ctx, l)
-}
-
-// HasRecordings is a convenience for callers that look for a folder of WFDB
-// records: it returns the first of the names that is there, or "".
-func HasRecordings(fsys fs.FS, names ...string) string {
-	for _, n := range names {
-		if HasRecording(fsys, n) {
-			return n
-		}
-	}
-	return ""
 }

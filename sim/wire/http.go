@@ -41,12 +41,22 @@ type HTTPConfig struct {
 
 // A Result adds up what a server answered.
 type Result struct {
-	Accepted    int64 `json:"accepted"`
-	Repeated    int64 `json:"repeated"`
-	Quarantined int64 `json:"quarantined"`
-	// First is the first reason for a quarantined line.
-	First string `json:"first,omitempty"`
+	Accepted int64 `json:"accepted"`
+	Repeated int64 `json:"repeated"`
+	// Quarantined lists the lines that could not be understood, the first
+	// thousand of them; More counts the others.
+	Quarantined []Quarantined `json:"quarantined"`
+	More        int64         `json:"more,omitempty"`
 }
+
+// Quarantined is a line that the server keeps but could not understand.
+type Quarantined struct {
+	ID     string `json:"id"` // of the entry in the quarantine
+	Reason string `json:"reason"`
+}
+
+// maxListed is how many quarantined lines a Result lists.
+const maxListed = 1000
 
 // HTTP posts lines in NDJSON batches to /ingest/v1/messages. Send posts when a
 // batch is full, on the caller's goroutine; Flush posts the rest. It is safe
@@ -127,7 +137,9 @@ func (h *HTTP) Flush(ctx context.Context) error {
 func (h *HTTP) Result() Result {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.result
+	r := h.result
+	r.Quarantined = append([]Quarantined{}, r.Quarantined...)
+	return r
 }
 
 // post sends a batch until the server takes it, refuses it for good, or
@@ -196,20 +208,18 @@ func (h *HTTP) try(ctx context.Context, speaker vigil.DeviceID, body []byte) (ti
 
 func (h *HTTP) add(answer []byte) error {
 	var a struct {
-		Accepted    int64 `json:"accepted"`
-		Repeated    int64 `json:"repeated"`
-		Quarantined []struct {
-			Reason string `json:"reason"`
-		} `json:"quarantined"`
+		Accepted    int64         `json:"accepted"`
+		Repeated    int64         `json:"repeated"`
+		Quarantined []Quarantined `json:"quarantined"`
 	}
 	if err := json.Unmarshal(answer, &a); err != nil {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	h.result.Accepted += a.Accepted
 	h.result.Repeated += a.Repeated
-	h.result.Quarantined += int64(len(a.Quarantined))
-	if h.result.First == "" && len(a.Quarantined) > 0 {
-		h.result.First = a.Quarantined[0].Reason
-	}
+	room := max(maxListed-len(h.result.Quarantined), 0)
+	listed := a.Quarantined[:min(room, len(a.Quarantined))]
+	h.result.Quarantined = append(h.result.Quarantined, listed...)
+	h.result.More += int64(len(a.Quarantined) - len(listed))
 	return nil
 }
