@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/internal/seal"
+)
+
+// Config says where a store keeps things and how.
+type Config struct {
+	Path       string // folder of the SQLite database
+	DSN        string // postgres://…; "" keeps everything in Path
+	Partitions int    // of the journal
+	Sealer     seal.Sealer
+	Now        func() time.Time
+	Log        *slog.Logger
+	// Checkpoint is the time between checkpoints; 0 means a minute, a negative
+	// time that only calls of Checkpoint and full memory make one.
+	Checkpoint time.Duration
+	// QuarantinePerDevice is how many open entries of a device are kept one by
+	// one; 0 means 10,000. More are folded into counted groups by reason.
+	QuarantinePerDevice int
+}
+
+// The defaults of Config.
+const (
+	defaultCheckpoint = time.Minute
+	defaultQuarantine = 10_000
+)
+
+// systemKey names the key of what belongs to no subject.
+const systemKey = "system"
+
+// A DB is an open store. Consume is called by one goroutine for each partition,
+// everything else by any.
+type DB struct {
+	c      Config
+	d      *database
+	shards []*shard
+	dict   dictionary
+	events eventLog
+	quar   quarantine
+	moves  moveLog
+	counts counters
+
+	// checkpointing lets one cut of the memory be on its way to disk.
+	checkpointing sync.Mutex
+	jobs          []job           // series to be compacted; guarded by checkpointing
+	epoch         uint32          // number of the present checkpoint; guarded by all shards' locks
+	positions     []atomic.Uint64 // committed, by partition
+	lastErr       atomic.Pointer[error]
+	wake          chan struct{} // memory is full, make a checkpoint
+	stop          context.CancelFunc
+	keeper        sync.WaitGroup
+}
+
+// Open opens the store, creating or migrating its database, and reads the
+// dictionary, the summary of each head, and the positions.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	if c.Partitions < 1 {
+		return nil, vigil.Errorf(vigil.Invalid, "a store needs at least one partition")
+	}
+	if c.Checkpoint == 0 {
+		c.Checkpoint = defaultCheckpoint
+	}
+	if c.QuarantinePerDevice == 0 {
+		c.QuarantinePerDevice = defaultQuarantine
+	}
+	var d *database
+	var err error
+	if c.DSN != "" {
+		d, err = openPostgres(ctx, c.DSN)
+	} else {
+		d, err = openSQLite(ctx, c.Path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, d.write); err != nil {
+		return nil, d.fail(err)
+	}
+	db := &DB{c: c, d: d, positions: make([]atomic.Uint64, c.Partitions), wake: make(chan struct{}, 1)}
+	for i := range c.Partitions {
+		db.shards = append(db.shards, newShard(i))
+	}
+	db.quar.limit = c.QuarantinePerDevice
+	for _, load := range []func(context.Context) error{
+		db.loadPositions, db.loadSeries, db.loadHeads, db.loadMoves, db.loadQuarantine,
+	} {
+		if err := load(ctx); err != nil {
+			return nil, d.fail(err)
+		}
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	db.stop = stop
+	db.keeper.Go(func() { db.keep(run) })
+	return db, nil
+}
+
+// keep makes checkpoints when it is time or when memory is full.
+func (db *DB) keep(ctx context.Context) {
+	var tick <-chan time.Time
+	if db.c.Checkpoint > 0 {
+		t := time.NewTicker(db.c.Checkpoint)
+		defer t.Stop()
+		tick = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		case <-db.wake:
+		}
+		if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+			db.c.Log.Error("checkpoint failed; the journal keeps everything until one succeeds", "error", err)
+		}
+	}
+}
+
+// Close makes a last checkpoint and closes the database. Consume must have
+// returned everywhere.
+func (db *DB) Close(ctx context.Context) error {
+	db.stop()
+	db.keeper.Wait()
+	return errors.Join(db.Checkpoint(ctx), db.d.close())
+}
+
+// loadPositions reads how far each partition has been taken in.
+func (db *DB) loadPositions(ctx context.Context) error {
+	return db.d.each(ctx, func(rows scanner) error {
+		var part int
+		var seq, items int64
+		if err := rows.Scan(&part, &seq, &items); err != nil {
+			return fault("read position", err)
+		}
+		if part >= len(db.shards) {
+			return fmt.Errorf("the store was made with more than %d partitions", len(db.shards))
+		}
+		sh := db.shards[part]
+		sh.seq, sh.items = uint64(seq), uint64(items) // #nosec G115 -- written from these types
+		sh.applied.Store(sh.seq)
+		db.positions[part].Store(sh.seq)
+		return nil
+	}, `SELECT part, seq, items FROM positions`)
+}
+
+// Position returns the committed position of a partition: every frame up to it
+// is on disk here, and the journal may forget it.
+func (db *DB) Position(partition int) uint64 { return db.positions[partition].Load() }
+
+// Applied returns the position up to which readers see a partition. It is never
+// less than Position.
+func (db *DB) Applied(partition int) uint64 { return db.shards[partition].applied.Load() }
+
+// SkipTo makes seq the applied position of a partition whose journal does not
+// reach back to it any more. What the frames between held is lost here, which
+// is logged.
+func (db *DB) SkipTo(partition int, seq uint64) {
+	sh := db.shards[partition]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if seq <= sh.seq {
+		return
+	}
+	db.c.Log.Error("frames of the journal are missing and were skipped", "partition", partition,
+		"first", sh.seq+1, "last", seq)
+	sh.seq, sh.items = seq, 0
+	sh.applied.Store(seq)
+}
+
+// LastError returns why the last checkpoint failed, nil when it did not.
+func (db *DB) LastError() error {
+	if err := db.lastErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Describe says in words where the store is and how much it knows.
+func (db *DB) Describe() string {
+	return fmt.Sprintf("%s, %d series", db.d.name, db.dict.len())
+}

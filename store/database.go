@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// A database is the pair of pools that a store reads and writes with.
+type database struct {
+	write, read *sql.DB
+	name        string
+	// writing lets one transaction at a time begin: SQLite has one writer, and
+	// waiting here is fair where waiting there is a poll.
+	writing sync.Mutex
+	stmts   sync.Map // text → *sql.Stmt of the read pool
+}
+
+// fail closes what was opened and returns err.
+func (d *database) fail(err error) error { return errors.Join(err, d.close()) }
+
+func (d *database) close() error {
+	d.stmts.Range(func(_, s any) bool {
+		_ = s.(*sql.Stmt).Close()
+		return true
+	})
+	err := d.write.Close()
+	if d.read != nil && d.read != d.write {
+		err = errors.Join(err, d.read.Close())
+	}
+	return err
+}
+
+// in runs f in one transaction. Nothing is kept when it fails.
+func (d *database) in(ctx context.Context, f func(*sql.Tx) error) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	tx, err := d.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fault("begin transaction", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fault("commit", err)
+	}
+	return nil
+}
+
+// stmt returns the prepared statement of a text, for reading.
+func (d *database) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
+	if s, ok := d.stmts.Load(text); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := d.read.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, fault("prepare", err)
+	}
+	if old, loaded := d.stmts.LoadOrStore(text, s); loaded {
+		_ = s.Close()
+		return old.(*sql.Stmt), nil
+	}
+	return s, nil
+}
+
+// each runs a query on the read pool and calls f for each row.
+func (d *database) each(ctx context.Context, f func(scanner) error, text string, args ...any) error {
+	s, err := d.stmt(ctx, text)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return fault("query", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fault("query", err)
+	}
+	return nil
+}
+
+// fault makes a database's error one of this room's: the caller's own end of
+// patience stays recognisable, everything else means that the store cannot be
+// reached or written now.
+func fault(op string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return &vigil.Error{Kind: vigil.Unavailable, Op: "store", Msg: "the database does not answer", Err: fmt.Errorf("%s: %w", op, err)}
+}
+
+// damaged says that what the database holds cannot be read.
+func damaged(what string, err error) error {
+	return &vigil.Error{Kind: vigil.Internal, Op: "store", Msg: "stored data cannot be read", Err: fmt.Errorf("%s: %w", what, err)}
+}
+
+// batchRows is how many rows one INSERT carries.
+const batchRows = 64
+
+// An inserter gathers rows of one table and inserts them many at a time.
+type inserter struct {
+	ctx        context.Context
+	tx         *sql.Tx
+	head, tail string // INSERT INTO t (…) VALUES, ON CONFLICT …
+	cols       int
+	args       []any
+	full       *sql.Stmt
+}
+
+// insert begins a run of rows. Columns are separated by commas; tail may say
+// what happens on a conflict.
+func insert(ctx context.Context, tx *sql.Tx, table, columns, tail string) *inserter {
+	return &inserter{
+		ctx: ctx, tx: tx, cols: strings.Count(columns, ",") + 1, tail: tail,
+		head: "INSERT INTO " + table + " (" + columns + ") VALUES ",
+	}
+}
+
+// text returns the statement for a number of rows.
+func (in *inserter) text(rows int) string {
+	var b strings.Builder
+	b.WriteString(in.head)
+	for i := range rows * in.cols {
+		switch {
+		case i == 0:
+			b.WriteByte('(')
+		case i%in.cols == 0:
+			b.WriteString("),(")
+		default:
+			b.WriteByte(',')
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(i + 1))
+	}
+	b.WriteString(") ")
+	b.WriteString(in.tail)
+	return b.String()
+}
+
+// row adds one row.
+func (in *inserter) row(vals ...any) error {
+	in.args = append(in.args, vals...)
+	if len(in.args) < batchRows*in.cols {
+		return nil
+	}
+	if in.full == nil {
+		s, err := in.tx.PrepareContext(in.ctx, in.text(batchRows))
+		if err != nil {
+			return fault("prepare insert", err)
+		}
+		in.full = s
+	}
+	if _, err := in.full.ExecContext(in.ctx, in.args...); err != nil {
+		return fault("insert", err)
+	}
+	in.args = in.args[:0]
+	return nil
+}
+
+// end inserts what is left.
+func (in *inserter) end() error {
+	if in.full != nil {
+		defer func() { _ = in.full.Close() }()
+	}
+	if len(in.args) == 0 {
+		return nil
+	}
+	if _, err := in.tx.ExecContext(in.ctx, in.text(len(in.args)/in.cols), in.args...); err != nil {
+		return fault("insert", err)
+	}
+	in.args = nil
+	return nil
+}
+
+// A scanner is a row of a result.
+type scanner interface{ Scan(dest ...any) error }

@@ -1,0 +1,353 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// A move is a reattribution that was carried out: what the device measured
+// during an interval, and had sent until at, belongs to another subject.
+type move struct {
+	id     string
+	device vigil.DeviceID
+	during vigil.Interval
+	to     vigil.Subject
+	at     vigil.Instant
+}
+
+// A moveLog knows every move. Readings of the old subject may still be on their
+// way through another partition when the move comes through its own; they
+// follow it when they arrive.
+type moveLog struct {
+	byDevice atomic.Pointer[map[vigil.DeviceID][]move] // by id, which is by time; replaced, never changed
+
+	mu      sync.Mutex
+	pending []move
+	cutting int // how many of pending are being written
+}
+
+// of returns the moves of a device.
+func (l *moveLog) of(d vigil.DeviceID) []move {
+	if m := l.byDevice.Load(); m != nil {
+		return (*m)[d]
+	}
+	return nil
+}
+
+// add puts moves into memory. The caller holds mu, or is alone.
+func (l *moveLog) add(list ...move) {
+	next := map[vigil.DeviceID][]move{}
+	if old := l.byDevice.Load(); old != nil {
+		for d, ms := range *old {
+			next[d] = ms
+		}
+	}
+	for _, m := range list {
+		ms := append(slices.Clone(next[m.device]), m)
+		slices.SortFunc(ms, func(a, b move) int { return cmp.Compare(a.id, b.id) })
+		next[m.device] = ms
+	}
+	l.byDevice.Store(&next)
+}
+
+// governs returns the move that decides about something that was taken at one
+// time and arrived at another: the last one whose interval holds it, if it had
+// arrived by then. What arrived later was given to its subject by ingest.
+func governs(moves []move, taken, arrived vigil.Instant) (move, bool) {
+	for i := len(moves) - 1; i >= 0; i-- {
+		if m := moves[i]; m.during.Holds(taken) {
+			return m, arrived <= m.at
+		}
+	}
+	return move{}, false
+}
+
+// reattributed carries a reattribution out, once.
+func (t *taking) reattributed(r *vigil.Record, item uint64) error {
+	db := t.db
+	db.lockAll()
+	defer db.unlockAll()
+	t.epoch = db.epoch
+	if item < t.sh.items {
+		return nil
+	}
+	m := move{r.Change.ID, r.Change.Device, r.Change.During, r.Change.To, max(t.frame.At, r.Message.Arrived)}
+	if !slices.ContainsFunc(db.moves.of(m.device), func(o move) bool { return o.id == m.id }) {
+		known := append(slices.Clone(db.moves.of(m.device)), m)
+		slices.SortFunc(known, func(a, b move) int { return cmp.Compare(a.id, b.id) })
+		if err := t.carry(m, known, item); err != nil {
+			return err
+		}
+		db.moves.mu.Lock()
+		db.moves.add(m)
+		db.moves.pending = append(db.moves.pending, m)
+		db.moves.mu.Unlock()
+	}
+	t.sh.items = item + 1
+	return nil
+}
+
+// followMoves lets a record follow moves that overtook it in another partition.
+func (t *taking) followMoves(r *vigil.Record, item uint64) error {
+	moves := t.db.moves.of(r.Message.Device)
+	if len(moves) == 0 || r.Kind != vigil.Understood {
+		return nil
+	}
+	var due []move
+	see := func(taken vigil.Instant) {
+		if m, ok := governs(moves, taken, r.Message.Arrived); ok && m.to != r.Subject &&
+			!slices.ContainsFunc(due, func(o move) bool { return o.id == m.id }) {
+			due = append(due, m)
+		}
+	}
+	for i := range r.Readings {
+		see(r.Readings[i].Taken)
+	}
+	for i := range r.Waves {
+		see(r.Waves[i].Start)
+	}
+	for i := range r.Events {
+		see(r.Events[i].Taken)
+	}
+	if len(due) == 0 {
+		return nil
+	}
+	t.db.lockAll()
+	defer t.db.unlockAll()
+	t.epoch = t.db.epoch
+	for _, m := range due {
+		if err := t.carry(m, moves, item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carry moves everything that m governs to m's subject. Doing it again moves
+// what has come since. The caller holds every lock.
+func (t *taking) carry(m move, moves []move, item uint64) error {
+	from := t.db.dict.all(func(s *series) bool { return s.device == m.device && s.subject != m.to })
+	slices.SortFunc(from, func(a, b *series) int { return cmp.Compare(a.id, b.id) })
+	for _, s := range from {
+		if err := t.db.load(t.ctx, s); err != nil {
+			return err
+		}
+		moving := t.carryPoints
+		if s.wave {
+			moving = t.carryWaves
+		}
+		if err := moving(s, m, moves); err != nil {
+			return err
+		}
+	}
+	return t.carryEvents(m, moves, item)
+}
+
+// target returns the series of m's subject that takes what s has, made when
+// there is none.
+func (t *taking) target(s *series, m move) (*series, error) {
+	metric := s.metric.Load()
+	to, id := t.db.dict.find(m.to, s.device, s.channel, metric)
+	if to == nil {
+		to = t.db.create(t.sh, id, m.to, s.device, s.channel, metric)
+	}
+	return to, t.db.load(t.ctx, to)
+}
+
+// carryPoints moves the points of one series: the new subject gets them with
+// the next attribution number, the old one keeps them with a last version that
+// is entered in error.
+func (t *taking) carryPoints(s *series, m move, moves []move) error {
+	v, err := t.db.lookLocked(t.ctx, s)
+	if err != nil {
+		return err
+	}
+	var to *series
+	var failed error
+	err = t.db.scan(t.ctx, v, bounds(m.during), false, func(pts []vigil.Point) bool {
+		for i := range pts {
+			p := pts[i]
+			if g, ok := governs(moves, p.Taken, p.Arrived); !stands(&p) || !ok || g.id != m.id {
+				continue
+			}
+			if to == nil {
+				if to, failed = t.target(s, m); failed != nil {
+					return false
+				}
+			}
+			if failed = t.carryPoint(s, to, p); failed != nil {
+				return false
+			}
+		}
+		return true
+	})
+	return cmp.Or(failed, err)
+}
+
+// carryPoint moves one point.
+func (t *taking) carryPoint(s, to *series, p vigil.Point) error {
+	home := to.home.Load()
+	given := p
+	given.Attribution++
+	given.Version, given.Conflict = 1, 0
+	given.Quality &^= vigil.Conflict
+	known, err := t.db.known(t.ctx, home, to, p.KeyKind, p.Key)
+	if err != nil {
+		return err
+	}
+	v := judge(&given, known, false)
+	if !v.repeat {
+		for _, patch := range v.patches {
+			if err := home.put(to, patch, t.epoch); err != nil {
+				return err
+			}
+		}
+		if err := home.put(to, given, t.epoch); err != nil {
+			return err
+		}
+	}
+	t.counts.moved++
+	old, gone := p, p
+	old.Quality |= superseded
+	gone.Version++
+	gone.Quality |= vigil.EnteredInError
+	if err := s.home.Load().put(s, old, t.epoch); err != nil {
+		return err
+	}
+	return s.home.Load().put(s, gone, t.epoch)
+}
+
+// carryWaves moves the blocks of one wave.
+func (t *taking) carryWaves(s *series, m move, moves []move) error {
+	v, err := t.db.lookLocked(t.ctx, s)
+	if err != nil {
+		return err
+	}
+	// The arrival of a block is not kept; its time stands in.
+	blocks, err := t.db.waves(t.ctx, v, bounds(m.during), 0, func(w *vigil.Wave) bool {
+		g, ok := governs(moves, w.Start, min(w.Start, m.at))
+		return !w.Quality.Has(vigil.EnteredInError) && ok && g.id == m.id && w.Start <= m.at
+	})
+	if err != nil || len(blocks) == 0 {
+		return err
+	}
+	to, err := t.target(s, m)
+	if err != nil {
+		return err
+	}
+	home := to.home.Load()
+	for _, w := range blocks {
+		given := w
+		given.Quality = w.Quality&^(inner|vigil.Conflict) | attributed(attributionOf(&w)+1)
+		known, err := t.db.knownWaves(t.ctx, home, to, w.KeyKind, w.Key)
+		if err != nil {
+			return err
+		}
+		here := slices.ContainsFunc(known, func(k vigil.Wave) bool {
+			return !k.Quality.Has(vigil.EnteredInError) && sameSamples(&k, &w)
+		})
+		if !here {
+			if err := home.putWave(to, given, t.epoch); err != nil {
+				return err
+			}
+		}
+		w.Quality |= vigil.EnteredInError
+		if err := s.home.Load().putWave(s, w, t.epoch); err != nil {
+			return err
+		}
+		t.counts.moved++
+	}
+	return nil
+}
+
+// carryEvents moves the events of a device. The new ones enter the journal's
+// order where the move did.
+func (t *taking) carryEvents(m move, moves []move, item uint64) error {
+	var f filter
+	f.add("device = ?", string(m.device))
+	f.add("(quality & ?) = 0", int64(vigil.EnteredInError))
+	in := bounds(m.during)
+	f.add("taken >= ?", int64(in.From))
+	f.add("taken < ?", int64(in.To))
+	list, err := t.db.eventRows(t.ctx, f.where(), f.args...)
+	if err != nil {
+		return err
+	}
+	mem := t.db.events.inMemory()
+	list = slices.DeleteFunc(list, func(e *keptEvent) bool { return mem[e.ID] != nil })
+	for _, e := range mem {
+		if e.Device == m.device && !e.Quality.Has(vigil.EnteredInError) && m.during.Holds(e.Taken) {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b *keptEvent) int { return cmp.Or(cmp.Compare(a.Taken, b.Taken), cmp.Compare(a.ID, b.ID)) })
+	for _, e := range list {
+		if g, ok := governs(moves, e.Taken, e.Arrived); e.Subject == m.to || !ok || g.id != m.id {
+			continue
+		}
+		given, gone := *e, *e
+		given.attribution++
+		given.ID = hashID(e.ID, m.to.String(), strconv.Itoa(int(given.attribution)))
+		given.Subject, given.Partition, given.Position = m.to, t.frame.Partition, t.position(item)
+		gone.Quality |= vigil.EnteredInError
+		t.db.events.put(&given)
+		t.db.events.put(&gone)
+		t.counts.moved++
+	}
+	return nil
+}
+
+// loadMoves reads the moves.
+func (db *DB) loadMoves(ctx context.Context) error {
+	var list []move
+	err := db.d.each(ctx, func(rows scanner) error {
+		var m move
+		var to string
+		if err := rows.Scan(&m.id, &m.device, &m.during.From, &m.during.To, &to, &m.at); err != nil {
+			return fault("read reattribution", err)
+		}
+		var err error
+		if m.to, err = vigil.ParseSubject(to); err != nil {
+			return damaged("reattribution", err)
+		}
+		list = append(list, m)
+		return nil
+	}, `SELECT id, device, t0, t1, target, at FROM moves`)
+	db.moves.add(list...)
+	return err
+}
+
+// writeMoves writes moves that were carried out.
+func writeMoves(ctx context.Context, tx *sql.Tx, list []move) error {
+	in := insert(ctx, tx, "moves", "id, device, t0, t1, target, at", "ON CONFLICT (id) DO NOTHING")
+	for _, m := range list {
+		err := in.row(m.id, string(m.device), int64(m.during.From), int64(m.during.To), m.to.String(), int64(m.at))
+		if err != nil {
+			return err
+		}
+	}
+	return in.end()
+}
+
+// cut takes what is to be written.
+func (l *moveLog) cut() []move {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cutting = len(l.pending)
+	return l.pending[:l.cutting:l.cutting]
+}
+
+// settle forgets what was written.
+func (l *moveLog) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending = slices.Clone(l.pending[l.cutting:])
+	l.cutting = 0
+}

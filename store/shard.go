@@ -1,0 +1,114 @@
+package store
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// A shard is the memory of one partition: the series whose subjects the journal
+// keeps there.
+type shard struct {
+	no      int
+	applied atomic.Uint64
+
+	mu sync.RWMutex
+	// seq is the last frame that is applied as a whole, items how many items
+	// of the frame behind it are: a record is one item, each of its readings,
+	// waves and events another.
+	seq, items uint64
+	sources    map[sourceKey]*source
+	dirty      []*series
+	loaded     []*series
+	bytes      int // encoded since the last checkpoint
+	// seen are message ids since the last checkpoint but one: what is being
+	// written stays here until it is written.
+	seen, writing map[messageHash]seenAt
+	windows       []*series // those that have refs, oldest first
+	hot           []*window // those that have decoded chunks, oldest first
+	pts, all      []vigil.Point
+	blocks        []vigil.Wave
+}
+
+func newShard(no int) *shard {
+	return &shard{no: no, sources: map[sourceKey]*source{}, seen: map[messageHash]seenAt{}}
+}
+
+// mark lists a series for the next checkpoint.
+func (sh *shard) mark(s *series, epoch uint32) {
+	s.touched = epoch
+	if !s.dirty {
+		s.dirty = true
+		sh.dirty = append(sh.dirty, s)
+	}
+}
+
+// A sourceKey is what readings of one record have in common.
+type sourceKey struct {
+	subject vigil.Subject
+	device  vigil.DeviceID
+	channel string
+}
+
+// A source remembers which series the metrics of its readings belong to.
+// Metrics are known by pointer; the same metric may come under several.
+type source struct {
+	metrics []*vigil.Metric
+	series  []*series
+	next    int // where the metric after the last one found is likely to be
+}
+
+// maxMetrics bounds the pointers that a source remembers. Only pointers beyond
+// the first of each metric are forgotten with it.
+const maxMetrics = 1024
+
+// get returns the series of a metric whose pointer is known.
+func (src *source) get(m *vigil.Metric) *series {
+	if src.next < len(src.metrics) && src.metrics[src.next] == m {
+		src.next++
+		return src.series[src.next-1]
+	}
+	for i, known := range src.metrics {
+		if known == m {
+			src.next = i + 1
+			return src.series[i]
+		}
+	}
+	return nil
+}
+
+func (src *source) put(m *vigil.Metric, s *series) {
+	if len(src.metrics) >= maxMetrics {
+		src.metrics, src.series = src.metrics[:0:0], src.series[:0:0]
+	}
+	src.metrics, src.series = append(src.metrics, m), append(src.series, s)
+	src.next = len(src.metrics)
+}
+
+// lockAll locks every shard, in order.
+func (db *DB) lockAll() {
+	for _, sh := range db.shards {
+		sh.mu.Lock()
+	}
+}
+
+func (db *DB) unlockAll() {
+	for _, sh := range db.shards {
+		sh.mu.Unlock()
+	}
+}
+
+// reading runs f while the series stays as it is.
+func (s *series) reading(f func()) {
+	for {
+		h := s.home.Load()
+		h.mu.RLock()
+		if s.home.Load() == h {
+			f()
+			h.mu.RUnlock()
+			return
+		}
+		h.mu.RUnlock()
+	}
+}

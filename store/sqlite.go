@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+)
+
+// sqliteFile is the name of the database in the store's folder.
+const sqliteFile = "vigil.db"
+
+// openSQLite opens the database in a folder: one connection that writes, with
+// every commit synced, and a few that read. Pages have 16 KiB, so that a chunk
+// stays in the row it belongs to.
+//
+// The journal would let checkpoints do with a weaker sync, but it is trimmed up
+// to the position that a checkpoint reports: that position has to be on disk,
+// and a sync per checkpoint costs nothing.
+func openSQLite(ctx context.Context, dir string) (*database, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make folder of the database: %w", err)
+	}
+	path := filepath.Join(dir, sqliteFile)
+	write := sqlitePool(path, 1, "page_size(16384)", "journal_mode(WAL)", "synchronous(FULL)",
+		"cache_size(-16384)", "journal_size_limit(67108864)", "wal_autocheckpoint(2000)")
+	d := &database{write: write, name: "sqlite " + path}
+	if err := d.write.PingContext(ctx); err != nil {
+		return nil, d.fail(fmt.Errorf("open database %s: %w", path, err))
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, d.fail(fmt.Errorf("protect database: %w", err))
+	}
+	d.read = sqlitePool(path, 8, "query_only(1)", "cache_size(-8192)")
+	return d, nil
+}
+
+// sqlitePool opens a pool of connections, each with the pragmas in their order.
+func sqlitePool(path string, conns int, pragmas ...string) *sql.DB {
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{"busy_timeout(30000)"}, pragmas...)}
+	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
+	db := sql.OpenDB(connector{file.String()})
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db
+}
+
+// A connector opens connections of the SQLite driver without its registration.
+type connector struct{ name string }
+
+// Connect opens one connection.
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.Driver().Open(c.name) }
+
+// Driver returns the driver.
+func (connector) Driver() driver.Driver { return &sqlite.Driver{} }
