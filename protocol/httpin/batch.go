@@ -197,12 +197,11 @@ func (b *batch) done(n, line int, err error) {
 	b.answered[n/64] |= 1 << (n % 64)
 	b.waiting--
 	b.j.h.count(err)
-	var r *vigil.Refusal
 	switch {
 	case err == nil:
 		b.kept++
-	case errors.As(err, &r):
-		b.held = append(b.held, quarantined{line, r.Entry, r.Error()})
+	case vigil.Safe(err):
+		b.held = append(b.held, hold(line, err))
 	case lasting(vigil.KindOf(err)):
 		b.note(line, err)
 	case b.failed == nil:
@@ -211,6 +210,13 @@ func (b *batch) done(n, line int, err error) {
 	if b.waiting == 0 || b.waiting == window-1 || b.failed != nil {
 		b.room.Broadcast()
 	}
+}
+
+// hold describes a line that is in the quarantine.
+func hold(line int, err error) quarantined {
+	var r *vigil.Refusal
+	errors.As(err, &r)
+	return quarantined{line, r.Entry, r.Error()}
 }
 
 // refuse notes a line that cannot be taken.

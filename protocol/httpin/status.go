@@ -132,11 +132,12 @@ func write(w http.ResponseWriter, status int, v any) {
 
 // count counts what became of a message.
 func (h *Handler) count(err error) {
-	var r *vigil.Refusal
-	switch {
-	case err == nil:
+	if err == nil {
 		h.stats.acked.Add(1)
-	case errors.As(err, &r):
+		return
+	}
+	switch {
+	case vigil.Safe(err):
 		h.stats.acked.Add(1)
 		h.stats.quarantined.Add(1)
 	default:

@@ -179,7 +179,7 @@ func (c *conn) at(seq uint64) *slot { return &c.window[seq%uint64(len(c.window))
 // counts.
 func (c *conn) complete(seq uint64, err error) {
 	code, why := byte(0), ""
-	if !vigil.Safe(err) {
+	if err != nil && !vigil.Safe(err) {
 		code, why = reason(err)
 	}
 	c.mu.Lock()
@@ -225,12 +225,14 @@ func (c *conn) flushSoon() {
 		return
 	}
 	c.flushing = true
-	c.d.running.Go(c.flush)
+	c.d.running.Add(1)
+	go c.flush()
 }
 
 // flush writes acknowledgements until there are none; what gathers during one
 // write goes out with the next.
 func (c *conn) flush() {
+	defer c.d.running.Done()
 	for {
 		c.mu.Lock()
 		if len(c.out) == 0 || c.closed {

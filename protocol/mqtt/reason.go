@@ -149,11 +149,12 @@ func lengthSize(n int) int {
 
 // count counts what became of a message.
 func (d *Driver) count(err error) {
-	var r *vigil.Refusal
-	switch {
-	case err == nil:
+	if err == nil {
 		d.stats.acked.Add(1)
-	case errors.As(err, &r):
+		return
+	}
+	switch {
+	case vigil.Safe(err):
 		d.stats.acked.Add(1)
 		d.stats.quarantined.Add(1)
 	default:
