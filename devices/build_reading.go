@@ -90,14 +90,28 @@ func (b *builder) units(s section, r *reading) string {
 	if unit != "" {
 		u.fixed = b.converter(m.at("default"), u, unit)
 	}
+	u.words = common(u)
 	if words := m.values["words"]; words != nil {
-		u.words = map[string]ucum.Converter{}
 		w := b.section.section(words, "words", nil)
 		for word := range w.values {
 			u.words[word] = b.converter(w.at(word), u, w.unit(word))
 		}
 	}
 	return unit
+}
+
+// common prepares the conversions from units that are often sent.
+func common(u *unitSpec) map[string]ucum.Converter {
+	out := map[string]ucum.Converter{}
+	for _, from := range [...]string{
+		u.store, "1", "%", "/min", "{beats}/min", "{breaths}/min", "mm[Hg]", "kPa", "Cel", "[degF]", "K", "kg", "g",
+		"[lb_av]", "mg/dL", "mmol/L", "cm", "m", "[in_i]", "{steps}", "[iU]", "mL/h", "mV", "s", "min", "h",
+	} {
+		if c, err := u.converter(from); err == nil {
+			out[from] = c
+		}
+	}
+	return out
 }
 
 // molar reads the molar mass.

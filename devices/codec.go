@@ -69,11 +69,11 @@ func (jsonCodec) fields(out *Decoded, _ string, payload []byte) *vigil.Refusal {
 
 // parsed turns a syntax error into a refusal.
 func parsed(err error) *vigil.Refusal {
-	var syntax *jsonbody.SyntaxError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &syntax):
+	}
+	var syntax *jsonbody.SyntaxError
+	if errors.As(err, &syntax) {
 		return &vigil.Refusal{Pos: syntax.Pos(), Reason: syntax.Msg}
 	}
 	return &vigil.Refusal{Reason: err.Error()}

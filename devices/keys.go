@@ -201,7 +201,7 @@ func panelKeys() []key {
 func unitKeys() []key {
 	return []key{
 		{"path", aPath, true, "where the message says its unit"},
-		{"words", someUnitWords, false, "the device's words for units; without it the message must use UCUM"},
+		{"words", someUnitWords, false, "the device's words for units; UCUM is understood as well"},
 		{"default", aUnit, false, "unit of a message that does not say it"},
 	}
 }

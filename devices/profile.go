@@ -134,7 +134,7 @@ type unitSpec struct {
 	path    *jsonbody.Path            // where the message says it; nil when it is fixed
 	fixed   ucum.Converter            // for the fixed unit, and for messages that do not say it
 	none    bool                      // a message must say it
-	words   map[string]ucum.Converter // by the device's words; nil accepts UCUM
+	words   map[string]ucum.Converter // by the device's words and by common units; others are read as UCUM
 	store   string
 	mass    float64 // molar mass, 0 if none
 	perMole string

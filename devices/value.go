@@ -2,7 +2,6 @@ package devices
 
 import (
 	"math"
-	"strings"
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/codec/jsonbody"
@@ -74,7 +73,7 @@ func (x *decoding) value(r *reading) {
 	}
 	shift := r.shift
 	if r.unit.path != nil {
-		shift += digitsOf(converter)
+		shift += digitsOf(&converter)
 	}
 	x.judge(r, converter.Convert(v), decimals+shift)
 }
@@ -173,36 +172,32 @@ func (r *reading) special(d *jsonbody.Doc, ref jsonbody.Ref, kind jsonbody.Kind)
 }
 
 // unit finds the conversion for the unit that the message says.
-func (x *decoding) unit(r *reading) (*ucum.Converter, bool) {
+func (x *decoding) unit(r *reading) (ucum.Converter, bool) {
 	u := &r.unit
 	if u.path == nil {
-		return &u.fixed, true
+		return u.fixed, true
 	}
 	ref := x.find(u.path)
 	if !present(x.doc.Kind(ref)) {
 		if u.none {
 			x.refuse(u.path, "the unit is missing")
 		}
-		return &u.fixed, !u.none
+		return u.fixed, !u.none
 	}
 	s, ok := x.doc.Str(ref)
 	if !ok {
 		x.refuse(u.path, "not a unit")
-		return nil, false
+		return ucum.Converter{}, false
 	}
-	if u.words != nil {
-		c, ok := u.words[string(s)]
-		if !ok {
-			x.refuse(u.path, "unit "+quote(string(s))+" is not one of this device's")
-		}
-		return &c, ok
+	if c, ok := u.words[string(s)]; ok {
+		return c, true
 	}
 	c, err := u.converter(string(s))
 	if err != nil {
-		x.refuse(u.path, strings.TrimSpace(err.Error()))
-		return nil, false
+		x.refuse(u.path, err.Error())
+		return c, false
 	}
-	return &c, true
+	return c, true
 }
 
 // converter prepares the conversion from a unit to the stored one.
