@@ -66,7 +66,7 @@ func TestRepeatedFrameLandsOnce(t *testing.T) {
 // comes, so that frames are looked for and repeated all the time.
 func TestImpatientWriterDoublesNothing(t *testing.T) {
 	const appenders, each = 30, 8
-	j := open(t, t.TempDir(), onePartition, func(c *Config) { c.Answer = 500 * time.Microsecond })
+	j := open(t, t.TempDir(), onePartition, func(c *Config) { c.Answer = 300 * time.Microsecond })
 	ms := testMetrics()
 	var wg sync.WaitGroup
 	for a := range appenders {
