@@ -2,7 +2,7 @@ import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
 // A running server for `npm run dev`; the same process serves the built UI.
-const server = process.env['VIGIL_URL'] ?? 'http://127.0.0.1:8080';
+const server = process.env.VIGIL_URL ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   plugins: [react()],

@@ -54,7 +54,7 @@ export function hospital(scene) {
   const patient = (i) => ({
     id: `p${two(i)}`,
     family: birds[i % birds.length],
-    given: 'AILMORT'[i % 7] + 'ra',
+    given: `${'AILMORT'[i % 7]}ra`,
     born: `19${30 + (i % 60)}-0${1 + (i % 9)}-14`,
     mrn: `1000${two(i)}`,
     sex: i % 2 ? 'female' : 'male',

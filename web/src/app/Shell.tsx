@@ -55,7 +55,7 @@ function TopBar() {
   const night = useSyncExternalStore(watchDark, () => dark.matches);
   const scheme = colorScheme === 'auto' ? (night ? 'dark' : 'light') : colorScheme;
   useLayoutEffect(() => {
-    document.documentElement.dataset['theme'] = scheme;
+    document.documentElement.dataset.theme = scheme;
   }, [scheme]);
   return (
     <header className="top">

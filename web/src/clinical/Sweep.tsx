@@ -6,7 +6,7 @@ const colours = new Map<string, string>();
 
 /** A token's value; canvases cannot use variables. Forgotten when the theme changes. */
 function colour(name: string): string {
-  const key = `${name}${document.documentElement.dataset['night'] ?? '-'}`;
+  const key = `${name}${document.documentElement.dataset.night ?? '-'}`;
   let v = colours.get(key);
   if (!v) {
     v = getComputedStyle(document.documentElement).getPropertyValue(`--v-${name}`).trim();
@@ -40,7 +40,7 @@ export function Sweep({ wave, night }: { wave: WaveView; night: boolean }) {
   return (
     <div>
       <em>{wave.label}</em>
-      <canvas ref={canvas} data-series={series} aria-hidden="true" />
+      <canvas ref={canvas} data-series={series} />
     </div>
   );
 }

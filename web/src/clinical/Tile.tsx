@@ -53,6 +53,11 @@ export const Tile = memo(function Tile({ bed, waveLimit, night, focusable, onOpe
       data-bed={bed.location.id}
       aria-label={tileText(bed, v)}
       onClick={() => onOpen(bed)}
+      onKeyDown={(e) => {
+        if (e.key !== 'Enter' && e.key !== ' ') return;
+        e.preventDefault();
+        onOpen(bed);
+      }}
     >
       <div className="hd">
         <span className={bed.location.name.length > 3 ? 'bed long' : 'bed'}>{bed.location.name}</span>

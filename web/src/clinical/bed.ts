@@ -90,6 +90,10 @@ export function candidates(bed: Bed, s: SubjectNow, now: number): Candidate[] {
   return out;
 }
 
+/** Series whose silence matters: expected steadily, and shown as a number. */
+export const expected = (all: Candidate[]): Candidate[] =>
+  all.filter((c) => c.fresh !== 'spot' && !hidden.has(c.info.metric.name));
+
 const merit = (c: Candidate): number => {
   const fresh = { fresh: 0, late: 1, spot: 2, stale: 3 }[c.fresh];
   return fresh * 2 + (c.state ? 1 : 0);
@@ -226,7 +230,7 @@ export function barOf(all: Candidate[], s: SubjectNow): BarView | undefined {
     const since = Math.max(...silent.map((c) => lastHeard(c)));
     return {
       icon: 'wifi-off',
-      text: `${labels.slice(0, 2).join(', ')}${labels.length > 2 ? ' …' : ''} no data`,
+      text: `No ${labels.slice(0, 2).join(', ')}${labels.length > 2 ? ' …' : ''}`,
       since,
     };
   }
@@ -281,7 +285,7 @@ export function tileView(bed: Bed, s: SubjectNow, now: number, waveLimit: number
     if (w.length > 0) return { ...blank, kind: 'live', waves: w };
     return { ...blank, kind: person && !bed.patient ? 'free' : bed.devices.length > 0 ? 'waiting' : 'empty' };
   }
-  const steady = shown.filter((c) => c.fresh !== 'spot');
+  const steady = expected(all);
   const alive = steady.filter((c) => c.fresh !== 'stale');
   const newest = shown.reduce((a, b) => (a.age <= b.age ? a : b));
   const bat = battery(all);

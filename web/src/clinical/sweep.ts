@@ -275,13 +275,13 @@ export class SweepEngine {
 
   /** Subscribes to exactly the series on screen, once after a burst of changes. */
   private listen(): void {
+    if (!this.raf && this.sweeps.size > 0) this.raf = requestAnimationFrame(this.tick);
     if (this.pending) return;
     this.pending = true;
     setTimeout(() => {
       this.pending = false;
       this.waves.watch([...new Set([...this.sweeps.values()].map((s) => s.o.series))]);
     }, 50);
-    if (!this.raf) this.raf = requestAnimationFrame(this.tick);
   }
 
   private readonly tick = (at: number): void => {

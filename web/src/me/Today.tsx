@@ -73,7 +73,7 @@ const plain: Record<string, string> = {
 const folded = new Set(['nibp-dia', 'nibp-mean', 'abp-dia', 'abp-mean']);
 
 /** Pressure is read as one number out of two. */
-function valueOf(r: ReadingNow, all: ReadingNow[]): string {
+function printed(r: ReadingNow, all: ReadingNow[]): string {
   if (!r.metric.endsWith('-sys')) return r.text;
   const dia = all.find(
     (o) => o.metric === r.metric.replace('-sys', '-dia') && o.device === r.device && o.time === r.time,
@@ -121,7 +121,7 @@ function Row({ r, all }: { r: ReadingNow; all: ReadingNow[] }) {
         <em>{qualityText(state)}</em>
       ) : (
         <b>
-          {valueOf(r, all)} <small>{unitText(r.unit)}</small>
+          {printed(r, all)} <small>{unitText(r.unit)}</small>
         </b>
       )}
     </li>

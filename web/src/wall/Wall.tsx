@@ -9,12 +9,12 @@ import { AttentionColumn } from './Attention';
 import { attention } from './attention';
 import { Details } from './Details';
 import { Empty, Unreached } from './Empty';
-import { type Plan, plan, type UnitSize, waveLimit } from './layout';
+import { waveLimit } from './layout';
+import { Places } from './Places';
+import { type Page, pagesOf, sectionsOf } from './pages';
 import { Sound } from './Sound';
 import { useGridSize, useNight, useUnit } from './state';
 import { TopBar } from './TopBar';
-
-const noBeds: Bed[] = [];
 
 export function Wall() {
   const session = useSession();
@@ -29,14 +29,13 @@ export function Wall() {
 
   const names = useMemo(() => wall?.units.map((u) => u.name) ?? [], [wall]);
   const chosen = names.includes(unit) ? unit : '';
-  const { sections, layout } = useMemo(() => arrange(wall, chosen, size), [wall, chosen, size]);
-  const beds = useMemo(() => (wall ? sections.flatMap((s) => s.beds) : noBeds), [wall, sections]);
+  const { sections, places } = useMemo(() => sectionsOf(wall, chosen), [wall, chosen]);
+  const pages = useMemo(() => pagesOf(sections, size), [sections, size]);
+  const beds = useMemo(() => [...sections.flatMap((s) => s.beds), ...places], [sections, places]);
   useEffect(() => session.show(chosen ? [chosen] : null), [session, chosen]);
 
-  const perPage = layout?.perPage ?? Number.POSITIVE_INFINITY;
-  const pages = Math.max(1, Math.ceil(beds.length / perPage));
-  const at = Math.min(page, pages - 1);
-  const shown = perPage < beds.length ? beds.slice(at * perPage, (at + 1) * perPage) : beds;
+  const at = Math.min(page, Math.max(0, pages.length - 1));
+  const shown = pages[at];
   const openBed = beds.find((b) => b.location.id === open);
 
   const openNamed = useCallback((b: Bed) => setOpen(b.location.id), []);
@@ -46,10 +45,10 @@ export function Wall() {
       return null;
     });
   }, []);
-  useKeys(grid, close, pages, setPage);
+  useKeys(grid, close, pages.length, setPage);
 
   return (
-    <div className={`wall${layout ? '' : ' list'}`}>
+    <div className="wall">
       <StaleBar />
       <TopBar
         wall={wall}
@@ -58,7 +57,7 @@ export function Wall() {
         units={names}
         onUnit={setUnit}
         page={at}
-        pages={pages}
+        pages={pages.length}
         onPage={setPage}
         night={night}
         onNight={toggleNight}
@@ -66,23 +65,20 @@ export function Wall() {
       <main className="grid" ref={grid} aria-label="Beds">
         {!wall && <Unreached error={error} />}
         {wall && beds.length === 0 && <Empty />}
-        {wall && beds.length > 0 && (
-          <Sections sections={sections} shown={shown} layout={layout} night={night} onOpen={openNamed} />
-        )}
+        {shown && beds.length > 0 && <Sections page={shown} night={night} onOpen={openNamed} />}
       </main>
       {wall && beds.length > 0 && (
         <aside className="att" aria-label="Attention">
           {openBed ? (
             <Details key={openBed.location.id} bed={openBed} onClose={close} />
           ) : (
-            <AttentionColumn
-              wall={wall}
-              beds={beds}
-              onOpen={(name) => setOpen(beds.find((b) => b.location.name === name)?.location.id ?? null)}
-            />
+            <>
+              <AttentionColumn wall={wall} beds={beds} brief={size.list} onOpen={setOpen} />
+              <Places places={places} onOpen={setOpen} />
+              <Sound />
+              <p className="note">A second screen. It shows readings and raises no alarms.</p>
+            </>
           )}
-          {!openBed && <Sound />}
-          {!openBed && <p className="note">A second screen. It shows readings and raises no alarms.</p>}
         </aside>
       )}
       {wall && <Spoken wall={wall} beds={beds} />}
@@ -90,88 +86,38 @@ export function Wall() {
   );
 }
 
-interface Section {
-  name: string;
-  beds: Bed[];
-}
-
-function arrange(
-  wall: WallData | null,
-  unit: string,
-  size: { width: number; height: number; list: boolean },
-) {
-  const units = (wall?.units ?? []).filter((u) => (!unit || u.name === unit) && u.beds.length > 0);
-  const sections: Section[] = units.map((u) => ({ name: u.name, beds: u.beds }));
-  if (size.list || size.width === 0) return { sections, layout: undefined };
-  const sizes = units.map(
-    (u): UnitSize => ({
-      name: u.name,
-      beds: u.beds.length,
-      waves: u.beds.some((b) => b.series.some((s) => s.wave)),
-    }),
-  );
-  const together = plan(sizes, size.width, size.height);
-  if (together || sizes.length < 2) return { sections, layout: together };
-  // The units do not fit beside one another: one run of pages through all of them.
-  const run: UnitSize = {
-    name: '',
-    beds: sizes.reduce((n, s) => n + s.beds, 0),
-    waves: sizes.some((s) => s.waves),
-  };
-  return {
-    sections: [{ name: '', beds: units.flatMap((u) => u.beds) }],
-    layout: plan([run], size.width, size.height),
-  };
-}
-
-interface SectionsProps {
-  sections: Section[];
-  shown: Bed[];
-  layout: Plan | undefined;
-  night: boolean;
-  onOpen: (b: Bed) => void;
-}
-
-function Sections({ sections, shown, layout, night, onOpen }: SectionsProps) {
-  const limit = layout ? waveLimit(shown.length) : 2;
-  const first = shown[0]?.location.id;
-  const tiles = (beds: Bed[]) =>
-    beds.map((b) => (
-      <Tile
-        key={b.location.id}
-        bed={b}
-        waveLimit={limit}
-        night={night}
-        focusable={b.location.id === first}
-        onOpen={onOpen}
-      />
-    ));
-  if (!layout)
-    return sections.map((s) => (
-      <section className="unit-list" key={s.name} aria-label={s.name}>
-        <h2 className="caption">{s.name}</h2>
-        {tiles(s.beds)}
+function Sections({ page, night, onOpen }: { page: Page; night: boolean; onOpen: (b: Bed) => void }) {
+  const { sections, layout } = page;
+  const limit = layout ? waveLimit(sections.reduce((n, s) => n + s.beds.length, 0)) : 2;
+  const first = sections[0]?.beds[0]?.location.id;
+  return sections.map((s, i) => {
+    const block = layout?.blocks[i];
+    const captions = layout?.captions ?? true;
+    const style = block && {
+      flexGrow: block.columns * block.weight,
+      gridTemplateColumns: `repeat(${block.columns}, minmax(0, 26rem))`,
+      gridTemplateRows: `${captions ? 'auto ' : ''}repeat(${layout?.rows}, minmax(0, 22rem))`,
+    };
+    return (
+      <section className={block ? 'block' : 'unit-list'} key={s.name} aria-label={s.name} style={style}>
+        {captions && (
+          <h2 className="caption">
+            {s.name} <span>{s.beds.length}</span>
+          </h2>
+        )}
+        {s.beds.map((b) => (
+          <Tile
+            key={b.location.id}
+            bed={b}
+            waveLimit={limit}
+            night={night}
+            focusable={b.location.id === first}
+            onOpen={onOpen}
+          />
+        ))}
       </section>
-    ));
-  return layout.blocks.map((b, i) => (
-    <section
-      className={`block${layout.captions ? ' captioned' : ''}`}
-      key={b.unit}
-      aria-label={b.unit || 'Beds'}
-      style={{
-        flexGrow: b.columns * b.weight,
-        gridTemplateColumns: `repeat(${b.columns}, minmax(0, 26rem))`,
-        gridTemplateRows: `${layout.captions ? 'auto ' : ''}repeat(${layout.rows}, minmax(0, 22rem))`,
-      }}
-    >
-      {layout.captions && (
-        <h2 className="caption">
-          {b.unit} <span>{sections[i]?.beds.length}</span>
-        </h2>
-      )}
-      {tiles(layout.blocks.length > 1 ? (sections[i]?.beds ?? []) : shown)}
-    </section>
-  ));
+    );
+  });
 }
 
 /** Above everything while the server is not heard. */
@@ -215,7 +161,7 @@ function Spoken({ wall, beds }: { wall: WallData; beds: Bed[] }) {
   );
 }
 
-/** Arrows go from bed to bed by where they lie, Enter opens, Escape closes. */
+/** Arrows go from bed to bed by where they lie, Escape closes the details. */
 function useKeys(
   grid: React.RefObject<HTMLElement | null>,
   close: () => void,
@@ -229,10 +175,6 @@ function useKeys(
       if (e.key === 'PageUp') return setPage((n) => Math.max(n - 1, 0));
       const tile = (e.target as HTMLElement).closest?.<HTMLElement>('.tile');
       if (!tile || !grid.current) return;
-      if (e.key === 'Enter' || e.key === ' ') {
-        e.preventDefault();
-        return tile.click();
-      }
       const next = neighbour(tile, [...grid.current.querySelectorAll<HTMLElement>('.tile')], e.key);
       if (!next) return;
       e.preventDefault();

@@ -4,12 +4,14 @@
 
 import type { Bed, StoredEvent, Wall, WallDevice } from '../api/types';
 import { stateOf } from '../clinical/age';
-import { barOf, candidates, lastHeard, subjectOf, tileView } from '../clinical/bed';
+import { barOf, candidates, expected, lastHeard, subjectOf, tileView } from '../clinical/bed';
 import type { LiveStore } from '../live/store';
 
 export interface Item {
   key: string;
+  /** Name of the bed, with its unit where the name alone is not enough. */
   bed: string;
+  location: string;
   icon: 'wifi-off' | 'plug-connected-x' | 'user-question' | 'ruler-2-off';
   text: string;
   detail: string;
@@ -43,14 +45,24 @@ const named = (devices: WallDevice[], id: string): string => {
 
 const icons: Record<Item['kind'], number> = { silent: 0, device: 1, nobody: 2, implausible: 3 };
 
-function bedItems(bed: Bed, store: LiveStore, now: number): Item[] {
+/** How to call each bed among these: "07", or "4 East 07" when another unit has a 07 too. */
+function labels(beds: Bed[]): Map<string, string> {
+  const count = new Map<string, number>();
+  for (const b of beds) count.set(b.location.name, (count.get(b.location.name) ?? 0) + 1);
+  return new Map(
+    beds.map(({ location: l }) => [l.id, (count.get(l.name) ?? 0) > 1 ? `${l.unit} ${l.name}` : l.name]),
+  );
+}
+
+function bedItems(bed: Bed, label: string, store: LiveStore, now: number): Item[] {
   const s = store.get(subjectOf(bed));
   const all = candidates(bed, s, now);
+  const steady = expected(all);
   const view = tileView(bed, s, now, 0);
-  const base = { bed: bed.location.name, person: bed.patient !== null };
+  const base = { bed: label, location: bed.location.id, person: bed.patient !== null };
   const out: Item[] = [];
   if (view.kind === 'silent') {
-    const last = all.reduce((a, b) => (a.age <= b.age ? a : b));
+    const last = steady.reduce((a, b) => (a.age <= b.age ? a : b));
     const device = named(bed.devices, last.info.device);
     out.push({
       ...base,
@@ -62,7 +74,6 @@ function bedItems(bed: Bed, store: LiveStore, now: number): Item[] {
       detail: bed.patient ? `Patient is not monitored. ${device} went silent.` : `${device} went silent.`,
     });
   } else {
-    const steady = all.filter((c) => c.fresh !== 'spot');
     const bar = barOf(steady, s);
     if (bar)
       out.push({
@@ -96,13 +107,16 @@ function words(e: StoredEvent): string {
 
 /** Everything that needs a look in the given beds at now. */
 export function attention(wall: Wall, beds: Bed[], store: LiveStore, now: number): Attention {
-  const items = beds.flatMap((b) => bedItems(b, store, now));
+  const label = labels(beds);
+  const called = (id: string | undefined) => label.get(id ?? '') ?? '';
+  const items = beds.flatMap((b) => bedItems(b, called(b.location.id), store, now));
   const shown = new Set(beds.map((b) => b.location.id));
   for (const u of wall.unattributed ?? []) {
     if (u.location && !shown.has(u.location.id)) continue;
     items.push({
       key: `${u.device.id} nobody`,
-      bed: u.location?.name ?? '',
+      bed: called(u.location?.id),
+      location: u.location?.id ?? '',
       icon: 'user-question',
       kind: 'nobody',
       since: undefined,
@@ -124,7 +138,7 @@ export function attention(wall: Wall, beds: Bed[], store: LiveStore, now: number
       .flatMap((s) => s.events)
       .map((e) => ({
         key: e.id,
-        bed: b.location.name,
+        bed: called(b.location.id),
         text: words(e),
         type: e.type,
         at: Date.parse(e.time),

@@ -39,7 +39,7 @@ const fits = (length: number, least: number): number =>
 export function plan(units: UnitSize[], width: number, height: number): Plan | undefined {
   const [only] = units;
   if (!only) return undefined;
-  if (units.length === 1) return onePlan(only, width, height);
+  if (units.length === 1) return onePlan(only, width, height, false);
   const rows = fits(height - captionHeight, minHeight);
   const blocks = units.map((u) => {
     const columns = Math.ceil(u.beds / rows);
@@ -53,14 +53,16 @@ export function plan(units: UnitSize[], width: number, height: number): Plan | u
   return room ? { rows, blocks, perPage: Number.POSITIVE_INFINITY, captions: true } : undefined;
 }
 
-function onePlan(u: UnitSize, width: number, height: number): Plan {
+/** Plans pages of one unit; with its name above when other units have pages too. */
+export function onePlan(u: UnitSize, width: number, full: number, captions: boolean): Plan {
+  const height = full - (captions ? captionHeight : 0);
   const maxRows = fits(height, minHeight);
   const maxColumns = fits(width, u.waves ? minWidth : minWidthNoWaves);
   const whole = (rows: number, columns: number, perPage: number): Plan => ({
     rows,
     blocks: [{ unit: u.name, columns, weight: 1 }],
     perPage,
-    captions: false,
+    captions,
   });
   let best: Plan | undefined;
   let bestScore = Number.POSITIVE_INFINITY;

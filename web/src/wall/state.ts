@@ -27,8 +27,8 @@ export function useNight(): [boolean, () => void] {
   useEffect(() => setOverride(null), [scheduled]);
   const night = override ?? scheduled;
   useLayoutEffect(() => {
-    if (night) document.documentElement.dataset['night'] = '';
-    else delete document.documentElement.dataset['night'];
+    if (night) document.documentElement.dataset.night = '';
+    else delete document.documentElement.dataset.night;
   }, [night]);
   return [night, useCallback(() => setOverride(!night), [night])];
 }

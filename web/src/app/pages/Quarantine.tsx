@@ -153,7 +153,7 @@ function Detail({ id }: { id: string }) {
           <>
             <Acts entry={e} />
             <h3>Message</h3>
-            <pre tabIndex={0}>{e.payload.text ?? e.payload.base64}</pre>
+            <pre>{e.payload.text ?? e.payload.base64}</pre>
             {e.payload.text === null && <p className="dim">Not text, shown as base64.</p>}
             <Facts
               rows={[
@@ -179,7 +179,7 @@ function Detail({ id }: { id: string }) {
             {e.profileText && (
               <>
                 <h3>Profile that refused it</h3>
-                <pre tabIndex={0}>{e.profileText}</pre>
+                <pre>{e.profileText}</pre>
               </>
             )}
           </>
