@@ -97,7 +97,7 @@ func (b *builder) metric(s section, unit string) (*vigil.Metric, int) {
 				b.wrong(s.names[k], "%s of %q was said on line %d", k, name, b.p.lines[name])
 			}
 		}
-		if m.Unit != unit && unit != "" {
+		if m.Unit != unit && unit != "" && m.Unit != "" {
 			b.wrong(s.node, "%q is kept in %s since line %d, not in %s", name, m.Unit, b.p.lines[name], unit)
 		}
 		return m, i

@@ -131,7 +131,7 @@ func readFiles(fsys fs.FS) []file {
 	}
 	for _, name := range names {
 		text, err := fs.ReadFile(fsys, name)
-		f := file{name: name, text: text, builtin: true}
+		f := file{name: "catalog/" + name, text: text, builtin: true}
 		if err != nil {
 			f.problem = "cannot be read"
 		}

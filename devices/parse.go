@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"path"
 	"strings"
 	"time"
 
@@ -82,9 +81,6 @@ func (s *source) profile(root *yaml.Node, text []byte) *Profile {
 
 // general reads what is said about the device type itself.
 func (s section) general(p *Profile) {
-	if base := strings.TrimSuffix(path.Base(s.file), path.Ext(s.file)); p.Name != "" && s.file != "" && base != p.Name && base != "-" {
-		s.wrong(s.at("profile"), "profile %q is in a file of another name: %s", p.Name, s.file)
-	}
 	for _, a := range p.Aliases {
 		if !isName(a) || a == p.Name {
 			s.wrong(s.at("aliases"), "aliases: %q is not an earlier name", a)

@@ -98,6 +98,7 @@ func (x *decoding) judge(r *reading, v float64, decimals int8) {
 	if r.decimals >= 0 {
 		decimals = r.decimals
 	}
+	v += 0 // not -0
 	var q vigil.Quality
 	if r.hasValid && (v < r.valid[0] || v > r.valid[1]) {
 		q = vigil.Implausible
@@ -112,9 +113,6 @@ func round(v float64, digits int8) float64 {
 	}
 	p := powers[digits]
 	if w := math.Round(v * p); math.Abs(w) < 1<<53 {
-		if w == 0 {
-			return 0 // not -0
-		}
 		return w / p
 	}
 	return v

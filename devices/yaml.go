@@ -264,7 +264,7 @@ func (s section) unit(name string) string {
 		return ""
 	}
 	if err := ucum.Check(u); err != nil {
-		s.wrong(n, "%s: %v%s", name, err, unitGuess(u))
+		s.wrong(n, "%s: %s%s", name, strings.TrimPrefix(err.Error(), "unit "), unitGuess(u))
 		return ""
 	}
 	return u
