@@ -4,12 +4,14 @@
 GO      ?= go
 BIN     := bin
 WEB     := web/dist/index.html
+# Recordings of real ECGs, when they are beside this folder, replay in bed 05.
+RECORDINGS ?= $(wildcard ../shared/data/mitdb)
 WEBSRC  := $(shell find web/src web/*.html web/*.ts web/package.json web/package-lock.json -type f 2>/dev/null)
 
 .PHONY: demo build test test-all lint bench fmt clean web api
 
 demo: build            ## a simulated hospital in a throw-away folder, in the browser
-	$(BIN)/vigil demo
+	$(BIN)/vigil demo $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
 build: $(WEB)          ## bin/vigil: one static binary with the screens inside
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/vigil ./cmd/vigil

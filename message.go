@@ -92,6 +92,9 @@ type Record struct {
 	Change   *Reattribution // for Reattributed
 	// Attribution counts earlier subjects of these readings.
 	Attribution uint8
+	// Known is At of the newest reattribution that ingest had taken into
+	// account; what is newer overtook this record and it has to follow.
+	Known Instant
 }
 
 // A Reattribution moves the readings of a device taken in an interval to
@@ -104,6 +107,8 @@ type Reattribution struct {
 	To     Subject  `json:"to"`
 	Actor  Actor    `json:"actor"`
 	Reason string   `json:"reason"`
+	// At is when it was decided; it grows with every decision.
+	At Instant `json:"at"`
 }
 
 // A Frame is a run of records that were synced to the journal together.

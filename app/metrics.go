@@ -148,3 +148,20 @@ func (s *server) mqttSamples() []sample {
 func itoa(n int) string { return strconv.Itoa(n) }
 
 func ftoa(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+
+// storeSamples are what was kept.
+func (s *server) storeSamples() []sample {
+	st := s.db.Stats()
+	return []sample{
+		counter("store_points_total", "Readings that were new.", st.Accepted),
+		counter("store_repeats_total", "Readings, waves and events that were here already.", st.Repeats),
+		counter("store_conflicts_total", "Other values under a known identity.", st.Conflicts),
+		counter("store_corrections_total", "New versions.", st.Corrections),
+		counter("store_late_total", "Readings older than the newest of their series.", st.Late),
+		counter("store_wave_blocks_total", "Wave blocks that were new.", st.Waves),
+		counter("store_events_total", "Events that were new.", st.Events),
+		counter("store_moved_total", "Readings given to another subject.", st.Moved),
+		counter("store_checkpoints_total", "Checkpoints.", st.Checkpoints),
+		gauge("store_series", "Series.", float64(st.Series)),
+	}
+}

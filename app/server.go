@@ -16,6 +16,8 @@ import (
 	"github.com/vigil-iomt/vigil/ingest"
 	"github.com/vigil-iomt/vigil/internal/seal"
 	"github.com/vigil-iomt/vigil/live"
+	"github.com/vigil-iomt/vigil/protocol/httpin"
+	"github.com/vigil-iomt/vigil/protocol/mqtt"
 	"github.com/vigil-iomt/vigil/store"
 	"github.com/vigil-iomt/vigil/stream"
 )
@@ -47,6 +49,7 @@ type server struct {
 
 	data     *dataFolder
 	mqtt     *mqtt.Driver
+	httpin   *httpin.Handler
 	db       *store.DB
 	journal  *stream.Journal
 	registry *fleet.Registry

@@ -197,8 +197,17 @@ func (r *Registry) moves(ctx context.Context, v view, id vigil.DeviceID, during 
 // transaction, puts them into memory, and carries the reattributions through
 // the journal. What a stop interrupts there is finished by Resume.
 func (r *Registry) commit(ctx context.Context, docs []vigil.Document, moves []vigil.Reattribution, put func()) error {
-	for _, m := range moves {
-		doc, err := document(ctx, r, kindReattribution, m.ID, 0, m)
+	decided := max(r.now(), r.MovedAt()+1)
+	for i := range moves {
+		moves[i].At = decided
+		doc, err := document(ctx, r, kindReattribution, moves[i].ID, 0, moves[i])
+		if err != nil {
+			return err
+		}
+		docs = append(docs, doc)
+	}
+	if len(moves) > 0 {
+		doc, err := document(ctx, r, kindMoved, "last", r.movedVersion, decided)
 		if err != nil {
 			return err
 		}
@@ -212,9 +221,17 @@ func (r *Registry) commit(ctx context.Context, docs []vigil.Document, moves []vi
 	for _, m := range moves {
 		r.pending[m.ID] = kept[vigil.Reattribution]{rec: m, version: 1}
 	}
+	if len(moves) > 0 {
+		r.movedVersion++
+		r.moved.Store(int64(decided))
+	}
 	r.mu.Unlock()
 	return r.carry(ctx, moves)
 }
+
+// MovedAt returns when the last reattribution was decided. Whoever attributes
+// readings reads it first.
+func (r *Registry) MovedAt() vigil.Instant { return vigil.Instant(r.moved.Load()) }
 
 // carry moves reattributions through the journal and strikes them off.
 func (r *Registry) carry(ctx context.Context, moves []vigil.Reattribution) error {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -43,6 +44,7 @@ const (
 	kindStay          = "stay"
 	kindToken         = "token"
 	kindReattribution = "reattribution"
+	kindMoved         = "reattribution-clock"
 )
 
 // A Registry holds everything in memory and every change on disk.
@@ -61,6 +63,12 @@ type Registry struct {
 	stays     map[string][]kept[vigil.Stay] // by location, in order of From
 	tokens    map[string]kept[token]
 	pending   map[string]kept[vigil.Reattribution]
+
+	// moved is when the last reattribution was decided. It is read before an
+	// attribution and kept with it, so that the store knows which moves the
+	// attribution could not know of.
+	moved        atomic.Int64
+	movedVersion int64
 }
 
 // kept is a record with the version that is on disk.
@@ -112,6 +120,12 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 			return load(ctx, r, kindReattribution, func(k kept[vigil.Reattribution]) { r.pending[k.rec.ID] = k })
 		},
 	}
+	loads = append(loads, func(ctx context.Context) error {
+		return load(ctx, r, kindMoved, func(k kept[vigil.Instant]) {
+			r.moved.Store(int64(k.rec))
+			r.movedVersion = k.version
+		})
+	})
 	for _, f := range loads {
 		if err := f(ctx); err != nil {
 			return nil, err

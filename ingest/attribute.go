@@ -62,6 +62,22 @@ func (a *attribution) find(taken vigil.Instant, suspect bool) vigil.Subject {
 	return s
 }
 
+// settled attributes a message by one state of the registry and notes which.
+func (in *Ingest) settled(m vigil.Message, dev vigil.Device, p *devices.Profile, d *devices.Decoded, partial bool) []vigil.Record {
+	for {
+		known := in.c.Registry.MovedAt()
+		recs := in.attribute(m, dev, p, d, partial)
+		if in.c.Registry.MovedAt() != known {
+			continue
+		}
+		for i := range recs {
+			recs[i].Known = known
+		}
+		in.count(recs)
+		return recs
+	}
+}
+
 // attribute settles the clock, the identity and the subject of every part and
 // makes one record for each subject. The payload goes with the first.
 func (in *Ingest) attribute(m vigil.Message, dev vigil.Device, p *devices.Profile, d *devices.Decoded, partial bool) []vigil.Record {
@@ -90,7 +106,6 @@ func (in *Ingest) attribute(m vigil.Message, dev vigil.Device, p *devices.Profil
 			rec.Readings = make([]vigil.Reading, 0, len(d.Readings)-i)
 		}
 		rec.Readings = append(rec.Readings, r)
-		in.note(q)
 	}
 	for i := range d.Waves {
 		w := d.Waves[i]
@@ -101,7 +116,6 @@ func (in *Ingest) attribute(m vigil.Message, dev vigil.Device, p *devices.Profil
 		w.KeyKind, w.Key = c.identity(w.KeyKind, w.Key, w.Stated)
 		rec := b.record(a.subjectAt(w.Start, q&vigil.ClockSuspect != 0))
 		rec.Waves = append(rec.Waves, w)
-		in.note(q)
 	}
 	for i := range d.Events {
 		e := d.Events[i]
@@ -112,20 +126,11 @@ func (in *Ingest) attribute(m vigil.Message, dev vigil.Device, p *devices.Profil
 		e.KeyKind, e.Key = c.identity(e.KeyKind, e.Key, e.Stated)
 		rec := b.record(a.subjectAt(e.Taken, q&vigil.ClockSuspect != 0))
 		rec.Events = append(rec.Events, e)
-		in.note(q)
 	}
 	if len(b.recs) == 0 {
 		b.record(a.subjectAt(m.Arrived, false))
 	}
-	in.count(b.recs)
 	return b.recs
-}
-
-// note counts what was odd about the clock.
-func (in *Ingest) note(q vigil.Quality) {
-	if q&vigil.ClockSuspect != 0 {
-		in.stats.clockSuspect.Add(1)
-	}
 }
 
 // count counts what was understood.
@@ -135,6 +140,11 @@ func (in *Ingest) count(recs []vigil.Record) {
 		in.stats.readings.Add(uint64(len(r.Readings)))
 		in.stats.waves.Add(uint64(len(r.Waves)))
 		in.stats.events.Add(uint64(len(r.Events)))
+		for j := range r.Readings {
+			if r.Readings[j].Quality.Has(vigil.ClockSuspect) {
+				in.stats.clockSuspect.Add(1)
+			}
+		}
 		if r.Subject.Kind == vigil.OfDevice {
 			in.stats.unattributed.Add(1)
 		}

@@ -21,6 +21,8 @@ type Registry interface {
 	ServedAt(id vigil.DeviceID, at vigil.Instant) vigil.Subject
 	OthersServed(id vigil.DeviceID, during vigil.Interval, subject vigil.Subject) bool
 	PatientNamed(name string) (vigil.PatientID, bool)
+	// MovedAt is when the last reattribution was decided.
+	MovedAt() vigil.Instant
 }
 
 // Journal keeps records. It calls done once, with nil when all of them are on
@@ -133,7 +135,7 @@ func (in *Ingest) understand(m vigil.Message, dev vigil.Device, d *devices.Decod
 		}
 		return []vigil.Record{in.quarantine(m, dev, refusal)}, refusal
 	}
-	recs := in.attribute(m, dev, p, d, refusal != nil)
+	recs := in.settled(m, dev, p, d, refusal != nil)
 	if refusal == nil {
 		return recs, nil
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 // A move is a reattribution that was carried out: what the device measured
-// during an interval, and had sent until at, belongs to another subject.
+// during an interval belongs to another subject. What ingest took in after at
+// knew of it already.
 type move struct {
 	id     string
 	device vigil.DeviceID
@@ -61,9 +62,15 @@ func (l *moveLog) add(list ...move) {
 // time and arrived at another: the last one whose interval holds it, if it had
 // arrived by then. What arrived later was given to its subject by ingest.
 func governs(moves []move, taken, arrived vigil.Instant) (move, bool) {
+	m, ok := last(moves, taken)
+	return m, ok && arrived <= m.at
+}
+
+// last returns the last move whose interval holds an instant.
+func last(moves []move, taken vigil.Instant) (move, bool) {
 	for i := len(moves) - 1; i >= 0; i-- {
 		if m := moves[i]; m.during.Holds(taken) {
-			return m, arrived <= m.at
+			return m, true
 		}
 	}
 	return move{}, false
@@ -78,7 +85,7 @@ func (t *taking) reattributed(r *vigil.Record, item uint64) error {
 	if item < t.sh.items {
 		return nil
 	}
-	m := move{r.Change.ID, r.Change.Device, r.Change.During, r.Change.To, max(t.frame.At, r.Message.Arrived)}
+	m := move{r.Change.ID, r.Change.Device, r.Change.During, r.Change.To, cmp.Or(r.Change.At, max(t.frame.At, r.Message.Arrived))}
 	if !slices.ContainsFunc(db.moves.of(m.device), func(o move) bool { return o.id == m.id }) {
 		known := append(slices.Clone(db.moves.of(m.device)), m)
 		slices.SortFunc(known, func(a, b move) int { return cmp.Compare(a.id, b.id) })
@@ -102,7 +109,7 @@ func (t *taking) followMoves(r *vigil.Record, item uint64) error {
 	}
 	var due []move
 	see := func(taken vigil.Instant) {
-		if m, ok := governs(moves, taken, r.Message.Arrived); ok && m.to != r.Subject &&
+		if m, ok := last(moves, taken); ok && r.Known < m.at && m.to != r.Subject &&
 			!slices.ContainsFunc(due, func(o move) bool { return o.id == m.id }) {
 			due = append(due, m)
 		}

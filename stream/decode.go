@@ -80,6 +80,9 @@ func (d *decoder) record(rec *vigil.Record, b []byte, subject vigil.Subject) err
 	if flags&hasAttribution != 0 {
 		rec.Attribution = r.byte()
 	}
+	if flags&hasKnown != 0 {
+		rec.Known = m.Arrived - vigil.Instant(r.varint())
+	}
 	d.contents(r, rec, flags)
 	if r.bad || len(r.b) > 0 || rec.Kind == 0 {
 		*rec = vigil.Record{}
@@ -145,6 +148,7 @@ func (d *decoder) change(r *reader) *vigil.Reattribution {
 		}
 	}
 	c.Reason = r.text()
+	c.At = vigil.Instant(r.varint())
 	return c
 }
 

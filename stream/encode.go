@@ -25,6 +25,7 @@ const (
 	hasReadings
 	hasWaves
 	hasEvents
+	hasKnown
 )
 
 // The bits of a reading.
@@ -100,6 +101,9 @@ func (e *encoder) record(rec *vigil.Record, system bool) (piece, error) {
 	if flags&hasAttribution != 0 {
 		e.buf = append(e.buf, rec.Attribution)
 	}
+	if flags&hasKnown != 0 {
+		e.buf = binary.AppendVarint(e.buf, int64(m.Arrived-rec.Known))
+	}
 	if err := e.contents(rec, flags); err != nil {
 		return piece{}, err
 	}
@@ -133,6 +137,7 @@ func presence(rec *vigil.Record, system bool) uint64 {
 	set(hasReadings, len(rec.Readings) > 0)
 	set(hasWaves, len(rec.Waves) > 0)
 	set(hasEvents, len(rec.Events) > 0)
+	set(hasKnown, rec.Known != 0)
 	return flags
 }
 
@@ -194,6 +199,7 @@ func (e *encoder) change(c *vigil.Reattribution) {
 		e.buf = appendText(e.buf, role)
 	}
 	e.buf = appendText(e.buf, c.Reason)
+	e.buf = binary.AppendVarint(e.buf, int64(c.At))
 }
 
 // contents appends readings, waves and events. The time of each is written as

@@ -126,6 +126,7 @@ func records() *rapid.Generator[vigil.Record] {
 		r := vigil.Record{
 			Kind: vigil.RecordKind(rapid.IntRange(1, 3).Draw(t, "kind")), Subject: subjects().Draw(t, "subject"),
 			Profile: texts().Draw(t, "profile"), Attribution: rapid.Uint8().Draw(t, "attribution"),
+			Known:    vigil.Instant(rapid.Int64Range(0, 1<<60).Draw(t, "known")),
 			Readings: nonEmpty(reading, 4).Draw(t, "readings"), Waves: nonEmpty(wave, 2).Draw(t, "waves"), Events: nonEmpty(event, 2).Draw(t, "events"),
 			Message: vigil.Message{
 				Device: vigil.DeviceID(texts().Draw(t, "device")), Gateway: vigil.DeviceID(texts().Draw(t, "gateway")),
@@ -394,6 +395,7 @@ func goldenRecords() []vigil.Record {
 		Change: &vigil.Reattribution{
 			ID: "r1", Device: "d1", During: vigil.Interval{From: 1, To: 2}, To: a.Subject, Reason: "wrong bed",
 			Actor: vigil.Actor{Kind: vigil.Person, ID: "nurse", Roles: []string{"nurse", "admin"}},
+			At:    1_790_000_004_000_000,
 		},
 	}
 	return []vigil.Record{a, q, b, r, c}

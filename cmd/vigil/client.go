@@ -91,7 +91,7 @@ func problem(resp *http.Response, text []byte) error {
 		Errors        []struct{ Message, Location string }
 	}
 	if json.Unmarshal(text, &p) != nil || (p.Detail == "" && p.Title == "") {
-		return fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(text)))
+		return problemError{resp.StatusCode, resp.Status + ": " + strings.TrimSpace(string(text))}
 	}
 	msg := p.Detail
 	if msg == "" {
@@ -104,7 +104,22 @@ func problem(resp *http.Response, text []byte) error {
 			msg += "\n  " + e.Message
 		}
 	}
-	return errors.New(msg)
+	return problemError{resp.StatusCode, msg}
+}
+
+// A problemError is what the server refused, with its HTTP status.
+type problemError struct {
+	status int
+	msg    string
+}
+
+// Error returns the message.
+func (e problemError) Error() string { return e.msg }
+
+// asProblem tells whether err is a refusal by the server.
+func asProblem(err error) (problemError, bool) {
+	var p problemError
+	return p, errors.As(err, &p)
 }
 
 // A table writes aligned columns.

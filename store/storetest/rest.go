@@ -235,7 +235,8 @@ func overtaken(t *testing.T, b *bench) {
 	b.put(2, reattribution("m1", 5, 0, bert, 100))
 	stream(b, ada, spo2, 10, 10) // had arrived before the move, in another partition
 	late := record(ada, reading(spo2, 300, 7))
-	b.put(1, late) // arrived after it: ingest knew
+	late.Known = at(299)
+	b.put(1, late) // ingest knew of the move
 	check := func(when string) {
 		t.Helper()
 		same(t, when, b.points(vigil.PointQuery{Series: b.id(ada, oximeter, spo2)}), "0s 0", "1s 1", "2s 2", "3s 3", "4s 4", "300s 7")
