@@ -17,7 +17,11 @@ import (
 )
 
 // A Column says which field of the payload a column of the table becomes.
-type Column struct{ From, To string }
+type Column struct {
+	From, To string
+	// Beside: the column says something about others, and is nothing alone.
+	Beside bool
+}
 
 // A TimeColumn says where the time of a row is and how it is written.
 type TimeColumn struct {
@@ -227,14 +231,15 @@ func (p *tablePlayer) row(ctx context.Context, at vigil.Instant, row table.Row) 
 	}
 	b := append([]byte(`{"time":"`), at.String()...)
 	b = append(b, '"')
-	n := len(b)
+	alone := false
 	for _, m := range p.c.Map {
 		if v := row.Get(m.From); !empty(v) {
 			b = append(appendText(append(b, ','), m.To), ':')
 			b = appendCell(b, v)
+			alone = alone || !m.Beside
 		}
 	}
-	if len(b) == n {
+	if !alone {
 		p.sum.Skipped++
 		return nil
 	}

@@ -19,20 +19,29 @@ const tableGain = 0.00001
 type waveBlock struct {
 	start   vigil.Instant
 	n       int
-	samples [][]byte // per column, as JSON numbers with commas
+	next    vigil.Instant // when the sample after the last block is due; 0 at first
+	samples [][]byte      // per column, as JSON numbers with commas
 }
 
 func (p *tablePlayer) waveRow(ctx context.Context, at vigil.Instant, row table.Row) error {
 	w := &p.wave
 	period := 1e6 / p.c.Rate
-	// A hole in the table ends a block.
-	if w.n > 0 && math.Abs(float64(at-w.start)-float64(w.n)*period) > period/2 {
+	// Times in tables are rounded (BIDMC writes 100.008 s as 100.01), so a row
+	// counts as the next sample unless it is further off than rounding goes.
+	due := w.start + vigil.Instant(float64(w.n)*period)
+	if w.n == 0 {
+		due = w.next
+	}
+	hole := math.Abs(float64(at-due)) > max(1.5*period, 6000)
+	if w.n > 0 && hole {
 		if err := p.flushWaves(ctx); err != nil {
 			return err
 		}
 	}
 	if w.n == 0 {
-		w.start = at
+		if w.start = at; w.next != 0 && !hole {
+			w.start = due
+		}
 		w.samples = make([][]byte, len(p.c.Map))
 	}
 	for i, m := range p.c.Map {
@@ -72,7 +81,7 @@ func (p *tablePlayer) flushWaves(ctx context.Context) error {
 		b = append(b, "]}"...)
 	}
 	due := w.start + vigil.Instant(float64(w.n)*1e6/p.c.Rate)
-	w.n = 0
+	w.n, w.next = 0, due
 	return p.send(ctx, w.start, due, append(b, "]}"...))
 }
 

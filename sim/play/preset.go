@@ -5,7 +5,7 @@ import "slices"
 // Presets returns the tables that are known by name. The layouts are those of
 // the published data sets themselves.
 func Presets() []Table {
-	rows := func(from, to string) Column { return Column{from, to} }
+	rows := func(from, to string) Column { return Column{From: from, To: to} }
 	day := "02/01/2006 15:04" // day first, as the T1D-UOM study writes
 	return []Table{
 		{
@@ -26,7 +26,7 @@ func Presets() []Table {
 		},
 		{
 			Name: "t1d-uom-nutrition", Profile: "cgm-export", Time: TimeColumn{Column: "meal_ts", Format: day},
-			Map: []Column{rows("carbs_g", "carbs"), rows("meal_type", "meal")},
+			Map: []Column{rows("carbs_g", "carbs"), {From: "meal_type", To: "meal", Beside: true}},
 		},
 		{
 			Name: "hypnos", Profile: "vitals-table", Who: "ID", Time: TimeColumn{Column: "DATE.TIME", Format: "2006-01-02 15:04:05"},
