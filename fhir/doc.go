@@ -1,0 +1,84 @@
+// Package fhir is the FHIR R4 (4.0.1) face of Vigil: read, history and search
+// of Patient, Device and Observation, the operation $lastn, and the
+// CapabilityStatement.
+//
+// Observations are not stored: they are projected from series when somebody
+// asks, with ids that name the reading itself (see docs/adr/0003), so that a
+// reading costs three bytes and still behaves like a resource with versions,
+// ETag and search.
+package fhir
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base32"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// Readings is where Observations come from; the store is one.
+type Readings interface {
+	Series(ctx context.Context, q vigil.SeriesQuery) ([]vigil.Series, error)
+	Points(ctx context.Context, q vigil.PointQuery) ([]vigil.Point, error)
+	PointByKey(ctx context.Context, id vigil.SeriesID, kind vigil.KeyKind, key uint64, conflict uint8) ([]vigil.Point, error)
+	Latest(ctx context.Context, ids []vigil.SeriesID) (map[vigil.SeriesID]vigil.Point, error)
+	Waves(ctx context.Context, id vigil.SeriesID, during vigil.Interval, limit int) ([]vigil.Wave, error)
+}
+
+// Registry is where Patients and Devices come from; the fleet's is one.
+type Registry interface {
+	Patient(id vigil.PatientID) (vigil.Patient, bool)
+	Patients() []vigil.Patient
+	Device(id vigil.DeviceID) (vigil.Device, bool)
+	Devices() []vigil.Device
+	Assignments(id vigil.DeviceID) []vigil.Assignment
+}
+
+// Config says what the FHIR face needs.
+type Config struct {
+	Readings Readings
+	Registry Registry
+	// DeviceType returns what a profile says about a type of device: its title
+	// and codes; nil when nobody knows.
+	DeviceType func(profile string) (title string, codes []vigil.Code)
+	// Permit is asked before anything is read, with one name for each route:
+	// fhir.observation.search, fhir.patient.read, …; nil permits everything.
+	Permit func(ctx context.Context, action vigil.Action) error
+	// IDKey keys the ids of Observations. It is made once for an installation
+	// and never changes.
+	IDKey [16]byte
+	// BaseURL is the address of the base as clients see it, without a slash at
+	// the end: https://vigil.example.org/fhir. When empty it is taken from each
+	// request.
+	BaseURL string
+	Version string // of the software, for the CapabilityStatement
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// A Handler serves everything under /fhir.
+type Handler struct {
+	c       Config
+	ids     cipher.Block
+	text    *base32.Encoding
+	started vigil.Instant
+
+	mu      sync.Mutex
+	anchors map[vigil.SeriesID]vigil.SeriesID // of series that belong to a panel
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// New returns the handler.
+func New(c Config) *Handler {
+	block, err := aes.NewCipher(c.IDKey[:])
+	if err != nil {
+		panic("fhir: " + err.Error()) // the key has the only length there is
+	}
+	return &Handler{c: c, ids: block, text: idText(), started: vigil.InstantOf(c.Now()), anchors: map[vigil.SeriesID]vigil.SeriesID{}}
+}

@@ -1,0 +1,227 @@
+package fhir
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// A track is all versions of the points of one Observation, part by part.
+type track struct {
+	g     *group
+	order order
+	parts [][]vigil.Point // by version; none for a part that is not there
+	wave  *vigil.Wave
+}
+
+// noObservation is what an id finds that names nothing.
+func noObservation() *problem { return notFound("there is no such Observation") }
+
+// find returns what an id names.
+func (h *Handler) find(ctx context.Context, text string) (*track, error) {
+	x, ok := h.parseID(text)
+	if !ok || x.series == 0 {
+		return nil, noObservation()
+	}
+	g, err := h.groupOf(ctx, x.series)
+	if err != nil {
+		return nil, err
+	}
+	if x.wave != g.wave() || x.panel != (g.panel != nil) {
+		return nil, noObservation()
+	}
+	if x.wave {
+		return h.findWave(ctx, g, x)
+	}
+	t := &track{g: g, parts: make([][]vigil.Point, len(g.parts))}
+	found := false
+	for i, part := range g.parts {
+		if x.panel && ownKeys(x.kind) && part.ID != x.series {
+			continue
+		}
+		if t.parts[i], err = h.versions(ctx, part.ID, x); err != nil {
+			return nil, err
+		}
+		found = found || len(t.parts[i]) > 0
+	}
+	if !found {
+		return nil, noObservation()
+	}
+	if x.panel && ownKeys(x.kind) {
+		err = h.findSiblings(ctx, t, x)
+	}
+	t.order = order{group: g.id(), key: x.key, conflict: x.conflict, attribution: x.attribution}
+	return t, err
+}
+
+// versions returns all versions of one point, oldest first.
+func (h *Handler) versions(ctx context.Context, id vigil.SeriesID, x identity) ([]vigil.Point, error) {
+	pts, err := h.c.Readings.PointByKey(ctx, id, x.kind, x.key, x.conflict)
+	if err != nil {
+		return nil, err
+	}
+	pts = slices.DeleteFunc(slices.Clone(pts), func(p vigil.Point) bool {
+		return p.Attribution != x.attribution || p.Conflict != x.conflict
+	})
+	slices.SortStableFunc(pts, func(a, b vigil.Point) int { return cmp.Compare(a.Version, b.Version) })
+	return pts, nil
+}
+
+// findSiblings adds the other parts of a panel whose keys are positions: they
+// stood in the same frame and were taken at the same time.
+func (h *Handler) findSiblings(ctx context.Context, t *track, x identity) error {
+	var at vigil.Instant
+	for _, pts := range t.parts {
+		if len(pts) > 0 {
+			at = pts[0].Taken
+		}
+	}
+	for i, part := range t.g.parts {
+		if part.ID == x.series {
+			continue
+		}
+		near, err := h.c.Readings.Points(ctx, vigil.PointQuery{
+			Series: part.ID, During: vigil.Interval{From: at, To: at + 1}, History: true,
+		})
+		if err != nil {
+			return err
+		}
+		for _, p := range near {
+			if ownKeys(p.KeyKind) && p.Key>>placeBits == x.key>>placeBits && p.Attribution == x.attribution {
+				t.parts[i] = append(t.parts[i], p)
+			}
+		}
+	}
+	return nil
+}
+
+func (h *Handler) findWave(ctx context.Context, g *group, x identity) (*track, error) {
+	start := vigil.Instant(x.key) // #nosec G115 -- wraps on purpose
+	waves, err := h.c.Readings.Waves(ctx, g.id(), vigil.Interval{From: start, To: start + 1}, 0)
+	if err != nil {
+		return nil, err
+	}
+	ordinal := uint8(0)
+	for i := range waves {
+		if waves[i].Start != start {
+			continue
+		}
+		if ordinal == x.conflict {
+			w := waves[i]
+			w.Metric = g.parts[0].Metric
+			return &track{g: g, wave: &w, order: order{at: start, group: g.id(), key: x.key, conflict: x.conflict}}, nil
+		}
+		ordinal++
+	}
+	return nil, noObservation()
+}
+
+// states returns the versions of the Observation, oldest first: it changes with
+// each arrival of a new version of a part. A withdrawal may bear the arrival of
+// what it withdraws, so the version counts, too.
+func (t *track) states() []*reading {
+	if t.wave != nil {
+		return []*reading{{g: t.g, wave: t.wave, order: t.order}}
+	}
+	var steps []vigil.Point
+	for _, pts := range t.parts {
+		steps = append(steps, pts...)
+	}
+	later := func(a, b vigil.Point) int {
+		return cmp.Or(cmp.Compare(a.Arrived, b.Arrived), cmp.Compare(a.Version, b.Version))
+	}
+	slices.SortFunc(steps, later)
+	var out []*reading
+	for _, step := range steps {
+		r := t.state(func(p *vigil.Point) bool { return later(*p, step) <= 0 })
+		if n := len(out); n > 0 && out[n-1].summary().version == r.summary().version {
+			out = out[:n-1]
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// state is the reading made of the newest versions that seen lets through.
+func (t *track) state(seen func(*vigil.Point) bool) *reading {
+	r := &reading{g: t.g, points: make([]vigil.Point, len(t.parts)), order: t.order}
+	for i, pts := range t.parts {
+		for j := range pts {
+			if p := &pts[j]; seen(p) && p.Version >= r.points[i].Version {
+				r.points[i] = *p
+			}
+		}
+	}
+	for i := len(r.points) - 1; i >= 0; i-- {
+		if p := &r.points[i]; p.Version > 0 {
+			r.order.at = p.Taken
+		}
+	}
+	return r
+}
+
+// findReading returns the newest version of what an id names.
+func (h *Handler) findReading(ctx context.Context, id string) (*reading, error) {
+	t, err := h.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	states := t.states()
+	return states[len(states)-1], nil
+}
+
+// readObservation answers a read, or with a version a vread.
+func (h *Handler) readObservation(w http.ResponseWriter, r *http.Request, id, version string) error {
+	t, err := h.find(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	states := t.states()
+	x := states[len(states)-1]
+	if version != "" {
+		i := slices.IndexFunc(states, func(x *reading) bool { return strconv.Itoa(x.summary().version) == version })
+		if i < 0 {
+			return notFound("this Observation has no such version")
+		}
+		x = states[i]
+	}
+	s := x.summary()
+	return h.sendResource(w, r, strconv.Itoa(s.version), s.arrived, func(dst []byte) []byte {
+		return h.appendObservation(dst, x)
+	})
+}
+
+// observationHistory answers with all versions, newest first.
+func (h *Handler) observationHistory(w http.ResponseWriter, r *http.Request, id string) error {
+	t, err := h.find(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	b := h.newBundle(r, &search{resource: "Observation"})
+	b.kind, b.operation = "history", "/"+id+"/_history"
+	for i, x := range slices.Backward(t.states()) {
+		s := x.summary()
+		b.open()
+		b.body = append(b.body, `{"fullUrl":`...)
+		b.body = appendString(b.body, b.base+"/Observation/"+id)
+		b.body = append(b.body, `,"resource":`...)
+		b.body = h.appendObservation(b.body, x)
+		method, status := "PUT", "200"
+		if i == 0 {
+			method, status = "POST", "201"
+		}
+		b.body = append(b.body, `,"request":{"method":"`+method+`","url":"Observation`...)
+		if i > 0 {
+			b.body = append(b.body, "/"+id...)
+		}
+		b.body = append(b.body, `"},"response":{"status":"`+status+`","etag":"W/\"`+strconv.Itoa(s.version)+`\"","lastModified":"`...)
+		b.body = appendTime(b.body, s.arrived)
+		b.body = append(b.body, `"}}`...)
+	}
+	b.total = b.entries
+	return h.sendBundle(w, r, b, nil)
+}

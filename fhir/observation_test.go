@@ -1,0 +1,323 @@
+package fhir
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares JSON with a file that people have looked at.
+func golden(t *testing.T, name string, body []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Indent(&b, body, "", "  "); err != nil {
+		t.Fatalf("%v\n%s", err, body)
+	}
+	path := filepath.Join("testdata", name+".json")
+	if *update {
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.Bytes(), want) {
+		t.Errorf("%s differs from the golden file:\n%s", name, b.String())
+	}
+}
+
+// raw returns the body of a GET as it was sent.
+func raw(t *testing.T, h http.Handler, target string) []byte {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/fhir/"+target, nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("GET %s: %d %s", target, w.Code, w.Body)
+	}
+	return w.Body.Bytes()
+}
+
+func TestProjections(t *testing.T) {
+	m := ward()
+	h := handler(m)
+	leads := taken(-400, 0)
+	leads.Quality = vigil.Quality(0).With(vigil.LeadsOff)
+	odd := taken(-401, 412.5)
+	odd.Decimals, odd.Quality, odd.Version = 1, vigil.Implausible|vigil.ClockCorrected, 3
+	m.points[1] = append(m.points[1], leads, odd)
+	tests := []struct {
+		name   string
+		series vigil.SeriesID
+		p      vigil.Point
+	}{
+		{"heart-rate", 1, m.points[1][0]},
+		{"blood-pressure", 2, m.points[2][1]},
+		{"leads-off", 1, leads},
+		{"implausible", 1, odd},
+		{"glucose-high", 5, m.points[5][0]},
+		{"unattributed", 7, m.points[7][0]},
+		{"fridge", 8, m.points[8][0]},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			target := "Observation/" + h.ObservationID(tt.series, tt.p)
+			ask(t, h, target)
+			golden(t, tt.name, raw(t, h, target))
+		})
+	}
+	t.Run("wave", func(t *testing.T) {
+		_, body := ask(t, h, "Observation?code=131330&_count=1")
+		target := "Observation/" + dig(found(body)[0], "id").(string)
+		ask(t, h, target)
+		golden(t, "wave", raw(t, h, target))
+	})
+	for _, target := range []string{"Patient/anna", "Device/mon-1", "metadata"} {
+		t.Run(target, func(t *testing.T) {
+			ask(t, h, target)
+			golden(t, strings.ReplaceAll(target, "/", "-"), raw(t, h, target))
+		})
+	}
+}
+
+func TestValuesAreWrittenAsTheDeviceMeantThem(t *testing.T) {
+	sum := 0.1
+	sum += 0.2
+	tests := []struct {
+		value    float64
+		decimals int8
+		want     string
+	}{
+		{72, 0, "72"},
+		{36.6, 1, "36.6"},
+		{37, 1, "37.0"},
+		{sum, 1, "0.3"},
+		{sum, -1, "0.30000000000000004"},
+		{math.Copysign(0, -1), 1, "0.0"},
+		{-0.04, 1, "0.0"},
+		{-0.06, 1, "-0.1"},
+		{1e21, 0, "1000000000000000000000"},
+		{5e-7, -1, "0.0000005"},
+	}
+	for _, tt := range tests {
+		if got := string(appendDecimal(nil, tt.value, tt.decimals)); got != tt.want {
+			t.Errorf("%v with %d decimals: got %s, want %s", tt.value, tt.decimals, got, tt.want)
+		}
+	}
+}
+
+func TestStringsAreJSON(t *testing.T) {
+	for _, s := range []string{"", `a"b\c`, "a\nb\x00\x1f\x7f", "Ångström", "\xff\xfe", "\u2028"} {
+		var got string
+		if err := json.Unmarshal(appendString(nil, s), &got); err != nil || got != strings.ToValidUTF8(strings.ReplaceAll(s, "\xff\xfe", "\ufffd\ufffd"), "\ufffd") {
+			t.Errorf("%q: got %q, %v", s, got, err)
+		}
+	}
+}
+
+func TestEveryStateHasAReason(t *testing.T) {
+	for _, word := range vigil.StateWords() {
+		s, _ := vigil.ParseState(word)
+		p := taken(0, 0)
+		p.Quality = p.Quality.With(s)
+		b := appendValue([]byte("{"), &p, nil)
+		if !bytes.Contains(b, []byte(absentSystem)) || !bytes.Contains(b, []byte(`"text":"`+word+`"`)) || bytes.Contains(b, []byte("valueQuantity")) {
+			t.Errorf("%s: %s", word, b)
+		}
+	}
+	for v, want := range map[float64]string{math.Inf(1): "positive-infinity", math.Inf(-1): "negative-infinity", 1: "valueQuantity"} {
+		p := taken(0, v)
+		if b := appendValue(nil, &p, nil); !bytes.Contains(b, []byte(want)) {
+			t.Errorf("%v: %s", v, b)
+		}
+	}
+	p := taken(0, nan)
+	if b := appendValue(nil, &p, nil); !bytes.Contains(b, []byte("not-a-number")) {
+		t.Errorf("NaN: %s", b)
+	}
+}
+
+func TestIDsNameTheReading(t *testing.T) {
+	m := ward()
+	h := handler(m)
+	x := identity{series: 1<<40 - 1, key: math.MaxUint64, kind: vigil.KeyMessage, conflict: 255, attribution: 254, panel: true}
+	id := string(h.appendID(nil, x))
+	if got, ok := h.parseID(id); !ok || got != x || len(id) != 26 {
+		t.Errorf("%s: got %+v %v, want %+v", id, got, ok, x)
+	}
+	for _, other := range []identity{{series: 1}, {series: 1, key: 1}, {series: 1, conflict: 1}, {series: 1, attribution: 1}, {series: 1, wave: true}} {
+		if string(h.appendID(nil, other)) == string(h.appendID(nil, identity{series: 2})) {
+			t.Errorf("%+v has the id of another", other)
+		}
+	}
+	c := h.c
+	c.IDKey[0]++
+	if string(New(c).appendID(nil, x)) == id {
+		t.Error("another installation gives the same id")
+	}
+	for _, wrong := range []string{"", "x", strings.ToUpper(id), id + "a", id[:25] + "9", id[:25], "anna"} {
+		if res, _ := ask(t, h, "Observation/"+wrong+"?_format=json"); wrong != "" && res.StatusCode != http.StatusNotFound {
+			t.Errorf("id %q: got %d, want 404", wrong, res.StatusCode)
+		}
+	}
+	// Both parts of a panel have the id of the panel.
+	if a, b := h.ObservationID(2, m.points[2][0]), h.ObservationID(3, m.points[3][0]); a != b {
+		t.Errorf("parts of one panel have ids %s and %s", a, b)
+	}
+}
+
+func TestCorrectionsAreVersions(t *testing.T) {
+	m := ward()
+	h := handler(m)
+	first := m.points[2][0]
+	id := h.ObservationID(2, first)
+	second := first
+	second.Version, second.Value, second.Arrived = 2, 133, first.Arrived+5_000_000
+	m.points[2] = append(m.points[2], second)
+
+	res, body := ask(t, h, "Observation/"+id)
+	if dig(body, "status") != "corrected" || dig(body, "meta", "versionId") != "2" || res.Header.Get("ETag") != `W/"2"` {
+		t.Errorf("after a correction: status %v, version %v, %s", dig(body, "status"), dig(body, "meta", "versionId"), res.Header.Get("ETag"))
+	}
+	_, body = ask(t, h, "Observation/"+id+"/_history/1")
+	if dig(body, "status") != "final" || dig(body, "component", 0, "valueQuantity", "value") != json.Number("120") {
+		t.Errorf("version 1 reads %v %v", dig(body, "status"), dig(body, "component", 0))
+	}
+	_, body = ask(t, h, "Observation/"+id+"/_history")
+	if dig(body, "type") != "history" || dig(body, "total") != json.Number("2") ||
+		dig(body, "entry", 0, "resource", "component", 0, "valueQuantity", "value") != json.Number("133") ||
+		dig(body, "entry", 1, "request", "method") != "POST" {
+		t.Errorf("history: %v", body)
+	}
+	_, body = ask(t, h, "Observation?patient=anna&code=85354-9&_count=1")
+	if got := dig(found(body)[0], "meta", "versionId"); got != "2" {
+		t.Errorf("a search finds version %v, want 2", got)
+	}
+	if res, _ := ask(t, h, "Observation/"+id+"/_history/7"); res.StatusCode != http.StatusNotFound {
+		t.Errorf("a version that never was: got %d, want 404", res.StatusCode)
+	}
+}
+
+func TestReattributionLeavesTheOldIDInError(t *testing.T) {
+	m := ward()
+	h := handler(m)
+	old := m.points[6][0]
+	oldID := h.ObservationID(6, old)
+	withdrawn := old
+	withdrawn.Version, withdrawn.Quality = 2, vigil.EnteredInError
+	m.points[6] = append(m.points[6], withdrawn)
+	moved := old
+	moved.Attribution = 1
+	m.points[1] = append(m.points[1], moved)
+
+	_, body := ask(t, h, "Observation/"+oldID)
+	if dig(body, "status") != "entered-in-error" || dig(body, "subject", "reference") != "Patient/"+wireID("bo_1") {
+		t.Errorf("the old id reads %v about %v", dig(body, "status"), dig(body, "subject"))
+	}
+	newID := h.ObservationID(1, moved)
+	_, body = ask(t, h, "Observation/"+newID)
+	if newID == oldID || dig(body, "status") != "final" || dig(body, "subject", "reference") != "Patient/anna" {
+		t.Errorf("the new id %s reads %v about %v", newID, dig(body, "status"), dig(body, "subject"))
+	}
+	_, body = ask(t, h, "Observation?device=mon-1&subject=Patient/"+wireID("bo_1"))
+	if n := len(found(body)); n != 1 {
+		t.Errorf("a search finds %d readings of the old patient, want the 1 that stands", n)
+	}
+	_, body = ask(t, h, "Observation?status=entered-in-error")
+	if got := found(body); len(got) != 1 || dig(got[0], "id") != oldID {
+		t.Errorf("a search for what was entered in error finds %v", got)
+	}
+	_, body = ask(t, h, "Observation?patient="+wireID("bo_1")+"&status=entered-in-error,final")
+	if n := len(found(body)); n != 2 {
+		t.Errorf("a search for both finds %d, want 2", n)
+	}
+}
+
+func TestPanelsWithoutIdentityAreFoundByTheirPlaceInTheJournal(t *testing.T) {
+	m := ward()
+	h := handler(m)
+	s, d := taken(-5, 140), taken(-5, 90)
+	s.KeyKind, s.Key, s.Stated = vigil.KeyPosition, 77<<20|4, 0
+	d.KeyKind, d.Key, d.Stated = vigil.KeyPosition, 77<<20|5, 0
+	m.points[2], m.points[3] = append(m.points[2], s), append(m.points[3], d)
+	_, body := ask(t, h, "Observation?patient=anna&code=85354-9&date=ge2026-03-01T11:59:50Z&date=lt2026-03-01T12:00:00Z")
+	got := found(body)
+	if len(got) != 1 || len(dig(got[0], "component").([]any)) != 2 {
+		t.Fatalf("got %v, want one panel with two components", got)
+	}
+	_, read := ask(t, h, "Observation/"+dig(got[0], "id").(string))
+	if a, _ := json.Marshal(read); !bytes.Equal(a, must(json.Marshal(got[0]))) {
+		t.Errorf("read and search differ:\n%s", a)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// TestReadGivesWhatSearchGave follows every id of a search.
+func TestReadGivesWhatSearchGave(t *testing.T) {
+	h := handler(ward())
+	_, body := ask(t, h, "Observation?_count=1000")
+	if len(found(body)) < 200 {
+		t.Fatalf("only %d Observations", len(found(body)))
+	}
+	for _, o := range found(body) {
+		res, read := ask(t, h, "Observation/"+o["id"].(string))
+		if res.StatusCode != http.StatusOK || !bytes.Equal(must(json.Marshal(read)), must(json.Marshal(o))) {
+			t.Fatalf("read and search differ (%d):\n%s\n%s", res.StatusCode, must(json.Marshal(read)), must(json.Marshal(o)))
+		}
+	}
+}
+
+func BenchmarkAppendObservation(b *testing.B) {
+	m := ward()
+	h := handler(m)
+	g := groupSeries([]vigil.Series{m.series[0]})[0]
+	p := m.points[1][0]
+	r := &reading{g: g, points: []vigil.Point{p}, order: order{at: p.Taken, group: 1, key: p.Key}}
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = h.appendObservation(dst[:0], r)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
+}
+
+func BenchmarkSearchPage(b *testing.B) {
+	m := ward()
+	h := handler(m)
+	g := groupSeries(slices.Clone(m.series[:1]))
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		s := h.merged(g, plan{window: span{math.MinInt64, math.MaxInt64}, standing: true})
+		var dst []byte
+		for {
+			r, err := s.next(context.Background())
+			if r == nil || err != nil {
+				break
+			}
+			dst = h.appendObservation(dst[:0], r)
+			n++
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "docs/s")
+}
