@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/protocol"
 )
 
 // maxOther is the most bytes of any packet but PUBLISH: nobody needs a longer
@@ -254,10 +255,15 @@ func (c *conn) publish(first byte, body []byte, owned bool) error {
 	}
 	switch {
 	case code == codeNotAuthorized && c.version == 5 && p.qos > 0:
-		return c.refuse(&p, "a device publishes to devices/{its id}/messages")
+		return c.refuse(&p, vigil.Errorf(vigil.Forbidden, "a device publishes to devices/{its id}/messages"))
 	case code != 0:
 		c.d.stats.refused.Add(1)
 		return fault(code)
+	}
+	if p.userID != nil {
+		if err := protocol.CheckID(string(p.userID)); err != nil {
+			return c.refuse(&p, err)
+		}
 	}
 	m := vigil.Message{
 		Device: t.device, Channel: t.channel, ID: string(p.userID), Protocol: "mqtt",
@@ -288,13 +294,18 @@ func answerTo(qos byte) byte {
 	return typePuback
 }
 
-// refuse answers a publish of MQTT 5 that is not allowed, in its turn.
-func (c *conn) refuse(p *publish, why string) error {
+// refuse answers a publish of MQTT 5 that cannot be taken, in its turn. QoS 0 has
+// no answer.
+func (c *conn) refuse(p *publish, why error) error {
+	if p.qos == 0 {
+		c.d.count(why)
+		return nil
+	}
 	seq, err := c.reserve(p.packetID, answerTo(p.qos))
 	if err != nil {
 		return err
 	}
-	c.complete(seq, &vigil.Error{Kind: vigil.Forbidden, Msg: why})
+	c.complete(seq, why)
 	return nil
 }
 

@@ -146,6 +146,7 @@ func (w *wire) next() (byte, []byte) {
 
 func (w *wire) read(patience time.Duration) (byte, []byte, error) {
 	_ = w.nc.SetReadDeadline(time.Now().Add(patience))
+	defer func() { _ = w.nc.SetReadDeadline(time.Time{}) }()
 	first, err := w.r.ReadByte()
 	if err != nil {
 		return 0, nil, err
