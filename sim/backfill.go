@@ -9,21 +9,32 @@ import (
 	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
-// Backfill sends a past of so many days before now as historical lines, as fast
+// A BackfillConfig says which past to invent.
+type BackfillConfig struct {
+	Plan *Plan
+	// Until is where the past ends, at the whole hour before it.
+	Until vigil.Instant
+	Days  int // 14 if 0
+}
+
+// Backfill sends the days before now as historical lines, as fast
 // as the sender takes them: glucose every five minutes, daily weights and doses,
 // pressures morning and evening, the watch's minutes. It is the past of homes
 // and fridges: stories do not play in it, and beds, which live by waves, have
 // none. The past ends at a whole hour, so that a second backfill in the same
 // hour lands nothing twice.
-func Backfill(ctx context.Context, p *Plan, days int, now time.Time, s wire.Sender) error {
-	past := &Plan{Seed: p.Seed, Zone: p.Zone}
-	for _, scene := range p.Scenes {
+func Backfill(ctx context.Context, c BackfillConfig, s wire.Sender) error {
+	if c.Days == 0 {
+		c.Days = 14
+	}
+	past := &Plan{Seed: c.Plan.Seed, Zone: c.Plan.Zone}
+	for _, scene := range c.Plan.Scenes {
 		if scene.Location.Kind != "bed" {
 			past.Scenes = append(past.Scenes, pastOf(scene))
 		}
 	}
-	until := vigil.InstantOf(now.Truncate(time.Hour))
-	from := until.Add(-time.Duration(days) * 24 * time.Hour)
+	until := vigil.InstantOf(c.Until.Time().Truncate(time.Hour))
+	from := until.Add(-time.Duration(c.Days) * 24 * time.Hour)
 	if err := Generate(ctx, past, nil, from, until, historical{s}); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func TestBackfillIsABelievablePast(t *testing.T) {
 		}
 		return nil
 	})
-	if err := sim.Backfill(context.Background(), p, days, now, send); err != nil {
+	if err := sim.Backfill(context.Background(), sim.BackfillConfig{Plan: p, Days: days, Until: vigil.InstantOf(now)}, send); err != nil {
 		t.Fatal(err)
 	}
 	if want := 4 * days * 288.0; glucose < want-8 || glucose > want {
@@ -70,7 +70,7 @@ func TestBackfillIsABelievablePast(t *testing.T) {
 		}
 	}
 	again := 0
-	err := sim.Backfill(context.Background(), p, days, now.Add(20*time.Minute), wire.SenderFunc(func(_ context.Context, l wire.Line) error {
+	err := sim.Backfill(context.Background(), sim.BackfillConfig{Plan: p, Days: days, Until: vigil.InstantOf(now.Add(20 * time.Minute))}, wire.SenderFunc(func(_ context.Context, l wire.Line) error {
 		if !ids[l.ID] {
 			again++
 		}

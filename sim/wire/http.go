@@ -43,20 +43,11 @@ type HTTPConfig struct {
 type Result struct {
 	Accepted int64 `json:"accepted"`
 	Repeated int64 `json:"repeated"`
-	// Quarantined lists the lines that could not be understood, the first
-	// thousand of them; More counts the others.
-	Quarantined []Quarantined `json:"quarantined"`
-	More        int64         `json:"more,omitempty"`
+	// Quarantined counts the lines that the server keeps but could not
+	// understand, and First is the first reason.
+	Quarantined int64  `json:"quarantined"`
+	First       string `json:"first,omitempty"`
 }
-
-// Quarantined is a line that the server keeps but could not understand.
-type Quarantined struct {
-	ID     string `json:"id"` // of the entry in the quarantine
-	Reason string `json:"reason"`
-}
-
-// maxListed is how many quarantined lines a Result lists.
-const maxListed = 1000
 
 // HTTP posts lines in NDJSON batches to /ingest/v1/messages. Send posts when a
 // batch is full, on the caller's goroutine; Flush posts the rest. It is safe
@@ -137,9 +128,7 @@ func (h *HTTP) Flush(ctx context.Context) error {
 func (h *HTTP) Result() Result {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := h.result
-	r.Quarantined = append([]Quarantined{}, r.Quarantined...)
-	return r
+	return h.result
 }
 
 // post sends a batch until the server takes it, refuses it for good, or
@@ -210,16 +199,18 @@ func (h *HTTP) add(answer []byte) error {
 	var a struct {
 		Accepted    int64         `json:"accepted"`
 		Repeated    int64         `json:"repeated"`
-		Quarantined []Quarantined `json:"quarantined"`
+		Quarantined []struct {
+			Reason string `json:"reason"`
+		} `json:"quarantined"`
 	}
 	if err := json.Unmarshal(answer, &a); err != nil {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	h.result.Accepted += a.Accepted
 	h.result.Repeated += a.Repeated
-	room := max(maxListed-len(h.result.Quarantined), 0)
-	listed := a.Quarantined[:min(room, len(a.Quarantined))]
-	h.result.Quarantined = append(h.result.Quarantined, listed...)
-	h.result.More += int64(len(a.Quarantined) - len(listed))
+	h.result.Quarantined += int64(len(a.Quarantined))
+	if h.result.First == "" && len(a.Quarantined) > 0 {
+		h.result.First = a.Quarantined[0].Reason
+	}
 	return nil
 }

@@ -267,7 +267,7 @@ func TestBatchesGoOutPerCredential(t *testing.T) {
 	if bodies[0] != want {
 		t.Errorf("got %q\nwant %q", bodies[0], want)
 	}
-	if r := h.Result(); r.Accepted != 6 || r.Repeated != 3 || len(r.Quarantined) != 3 || r.Quarantined[0].ID != "q1" {
+	if r := h.Result(); r.Accepted != 6 || r.Repeated != 3 || r.Quarantined != 3 || r.First != "no" {
 		t.Errorf("result %+v", r)
 	}
 }
