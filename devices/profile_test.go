@@ -109,3 +109,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestSchemaIsThatOfTheReader(t *testing.T) {
+	b, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "schema.json", string(b))
+}
