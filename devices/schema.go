@@ -55,8 +55,8 @@ func named(of shape) shape { return shape{"type": "object", "additionalPropertie
 // text is the schema of a text with a form.
 func text(pattern string) shape { return shape{"type": "string", "pattern": pattern} }
 
-// path is the schema of a path.
-func path() shape { return text(`^(\$|\.)`) }
+// pathShape is the schema of a path.
+func pathShape() shape { return text(`^(\$|\.)`) }
 
 // schema is the schema of one key's value.
 func (k key) schema() shape {
@@ -80,9 +80,9 @@ func (k key) schema() shape {
 	case aFlag:
 		return shape{"type": "boolean"}
 	case aPath:
-		return path()
+		return pathShape()
 	case aPathOrMap:
-		return one(path(), object(pathKeys()))
+		return one(pathShape(), object(pathKeys()))
 	case aDuration:
 		return text(duration)
 	case aCadence:
@@ -102,7 +102,7 @@ func (k key) schema() shape {
 	case someUnitWords:
 		return named(shape{"type": "string"})
 	case aDataMap:
-		return named(path())
+		return named(pathShape())
 	case aPayload:
 		return shape{}
 	case aWant:
