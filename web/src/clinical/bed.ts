@@ -195,13 +195,13 @@ function numbers(bed: Bed, all: Candidate[], now: number) {
 /** States that mean that a wave of that kind is not the patient's any more. */
 const lost = new Set(['leads-off', 'sensor-off']);
 
-function waves(bed: Bed, all: Candidate[], limit: number): WaveView[] {
+function waves(bed: Bed, now: SubjectNow, all: Candidate[], limit: number): WaveView[] {
   const off = (names: string[]) =>
     all.some((c) => names.includes(c.info.metric.name) && c.state !== undefined && lost.has(c.state));
   const noEcg = off(['hr']);
   const noPleth = off(['spo2']);
   const shown = bed.series
-    .filter((s) => s.wave)
+    .filter((s) => s.wave && !now.silent.has(s.id))
     .filter((s) => !(noEcg && (s.metric.name.startsWith('ecg') || s.metric.name === 'resp')))
     .filter((s) => !(noPleth && s.metric.name === 'pleth'))
     .sort((a, b) => waveRank(a.metric.name) - waveRank(b.metric.name));
@@ -275,15 +275,27 @@ const blank: TileView = {
   battery: '',
 };
 
+const silent = (since: number, bat: string): TileView => ({
+  ...blank,
+  kind: 'silent',
+  bar: { icon: 'wifi-off', text: 'No data', since },
+  last: new Date(since).toISOString(),
+  battery: bat,
+});
+
 /** What the tile of a bed shows at now; at most waveLimit waves. */
 export function tileView(bed: Bed, s: SubjectNow, now: number, waveLimit: number): TileView {
   const person = bed.location.kind === 'bed' || bed.location.kind === 'home';
   const all = candidates(bed, s, now);
   const shown = all.filter((c) => !hidden.has(c.info.metric.name));
   if (shown.length === 0) {
-    const w = waves(bed, all, waveLimit);
+    if (person && !bed.patient) return { ...blank, kind: 'free' };
+    const w = waves(bed, s, all, waveLimit);
     if (w.length > 0) return { ...blank, kind: 'live', waves: w };
-    return { ...blank, kind: person && !bed.patient ? 'free' : bed.devices.length > 0 ? 'waiting' : 'empty' };
+    const since = bed.series.map((x) => s.silent.get(x.id) ?? '').sort();
+    const last = since.at(-1);
+    if (last) return silent(Date.parse(last), '');
+    return { ...blank, kind: bed.devices.length > 0 ? 'waiting' : 'empty' };
   }
   const steady = expected(all);
   const alive = steady.filter((c) => c.fresh !== 'stale');
@@ -291,14 +303,7 @@ export function tileView(bed: Bed, s: SubjectNow, now: number, waveLimit: number
   const bat = battery(all);
   if (steady.length > 0 && alive.length === 0) {
     const latest = steady.reduce((a, b) => (a.age <= b.age ? a : b));
-    const since = lastHeard(latest);
-    return {
-      ...blank,
-      kind: 'silent',
-      bar: { icon: 'wifi-off', text: 'No data', since },
-      last: new Date(since).toISOString(),
-      battery: bat,
-    };
+    return silent(lastHeard(latest), bat);
   }
   const { large, small } = numbers(bed, all, now);
   const oldest = alive.length
@@ -309,7 +314,7 @@ export function tileView(bed: Bed, s: SubjectNow, now: number, waveLimit: number
     kind: 'live',
     large,
     small,
-    waves: waves(bed, all, waveLimit),
+    waves: waves(bed, s, all, waveLimit),
     bar: barOf(steady, s),
     age: shortAge(alive.length ? oldest.age : newest.age),
     ageLate: alive.some((c) => c.fresh === 'late'),

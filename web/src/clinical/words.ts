@@ -31,7 +31,7 @@ function numberText(n: NumberView): string {
 
 /** The whole tile as one sentence after another. */
 export function tileText(bed: Bed, v: TileView): string {
-  const head = [bedName(bed), personName(bed)].filter(Boolean).join(', ');
+  const head = [bedName(bed), personName(bed).replace(/\.$/, '')].filter(Boolean).join(', ');
   switch (v.kind) {
     case 'free':
       return `${head}. Free.`;

@@ -108,6 +108,8 @@ export class EventSocket {
     this.ws = ws;
     ws.onopen = () => this.send();
     ws.onmessage = (m) => this.receive(ws, m.data);
+    // An error says nothing that the close after it does not say.
+    ws.onerror = () => undefined;
     ws.onclose = (e) => this.lost(ws, e.code);
     // A link that never opens or goes quiet is given up, see check().
     this.deadline = opened + staleAfter * 2;

@@ -136,6 +136,8 @@ export class WaveSocket {
     this.ws = ws;
     ws.onopen = () => this.send();
     ws.onmessage = (m) => this.receive(ws, m.data);
+    // An error says nothing that the close after it does not say.
+    ws.onerror = () => undefined;
     ws.onclose = () => {
       if (ws !== this.ws) return;
       this.ws = undefined;

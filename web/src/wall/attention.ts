@@ -4,7 +4,7 @@
 
 import type { Bed, StoredEvent, Wall, WallDevice } from '../api/types';
 import { stateOf } from '../clinical/age';
-import { barOf, candidates, expected, lastHeard, subjectOf, tileView } from '../clinical/bed';
+import { barOf, candidates, expected, subjectOf, tileView } from '../clinical/bed';
 import type { LiveStore } from '../live/store';
 
 export interface Item {
@@ -62,15 +62,15 @@ function bedItems(bed: Bed, label: string, store: LiveStore, now: number): Item[
   const base = { bed: label, location: bed.location.id, person: bed.patient !== null };
   const out: Item[] = [];
   if (view.kind === 'silent') {
-    const last = steady.reduce((a, b) => (a.age <= b.age ? a : b));
-    const device = named(bed.devices, last.info.device);
+    const newest = [...steady].sort((a, b) => a.age - b.age)[0];
+    const device = named(bed.devices, newest?.info.device ?? bed.series[0]?.device ?? '');
     out.push({
       ...base,
       key: `${bed.location.id} silent`,
       icon: 'wifi-off',
       kind: 'silent',
       text: 'No data',
-      since: lastHeard(last),
+      since: Date.parse(view.last),
       detail: bed.patient ? `Patient is not monitored. ${device} went silent.` : `${device} went silent.`,
     });
   } else {
