@@ -52,10 +52,36 @@ func TestSnapshotComesFirstThenReadings(t *testing.T) {
 	if r := v.next("readings").readings(t); len(r) != 1 || *r[0].Value != 96 || r[0].Subject != patient("a") {
 		t.Fatalf("got %+v", r)
 	}
+	v.ask(`{"subscribe":{"patients":["a","other"]}}`)
+	v.next("snapshot")
+	b.put(t, 0, reading(patient("a"), m, at+1, 96)) // a repeat: there is no later reading than the one that was sent
 	b.put(t, 0, reading(patient("a"), m, at-5, 50))
-	b.put(t, 0, reading(patient("a"), m, at+2, 95))
-	if r := v.next("readings").readings(t); *r[0].Value != 95 {
-		t.Fatalf("late data moved the number back to %v", *r[0].Value)
+	b.put(t, 1, reading(patient("other"), m, at+1, 56))
+	if r := v.next("readings").readings(t); len(r) != 1 || r[0].Subject != patient("other") {
+		t.Fatalf("late data sent %+v", r)
+	}
+}
+
+func TestASlowClientMissesNoSeries(t *testing.T) {
+	b := start(t, nil)
+	ids := []string{"a", "b", "c"}
+	c := newClient(b.Hub, nil)
+	c.ready = true
+	for i, id := range ids {
+		b.put(t, 0, reading(patient(id), spo2(), now(), float64(i)))
+		sh := &b.shards[0]
+		sh.mu.Lock()
+		s := sh.byID[vigil.SeriesID(i+1)]
+		sh.mu.Unlock()
+		c.offerReadings(&batch{series: []*series{s}, data: []byte("[]")})
+	}
+	bytes, _ := c.next(context.Background())
+	var f frame
+	if err := json.Unmarshal(bytes, &f); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.readings(t); len(r) != len(ids) {
+		t.Errorf("one frame for three that waited has %+v", r)
 	}
 }
 

@@ -1,0 +1,48 @@
+package api
+
+import (
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// document returns the empty OpenAPI document and how Go types appear in it.
+func document() huma.Config {
+	c := huma.DefaultConfig("Vigil", "1")
+	c.Info.Description = "Patients, devices, readings, waves and events of one Vigil installation. " +
+		"Times are RFC 3339 in UTC, units are UCUM, quality is a list of words and empty for a good reading."
+	c.CreateHooks, c.SchemasPath, c.DocsPath = nil, "", ""
+	r := c.Components.Schemas
+	alias := func(t, as reflect.Type) { r.RegisterTypeAlias(t, as) }
+	alias(reflect.TypeFor[vigil.Instant](), reflect.TypeFor[time.Time]())
+	alias(reflect.TypeFor[vigil.Quality](), reflect.TypeFor[[]string]())
+	alias(reflect.TypeFor[vigil.RawJSON](), reflect.TypeFor[json.RawMessage]())
+	alias(reflect.TypeFor[samples](), reflect.TypeFor[[]*int32]())
+	return c
+}
+
+// tidy says in the document what holds of every answer: lists are never null,
+// and an operation's errors are problem documents.
+func tidy(doc *huma.OpenAPI) {
+	for _, s := range doc.Components.Schemas.Map() {
+		tidySchema(s)
+	}
+}
+
+// tidySchema makes lists not nullable, at any depth.
+func tidySchema(s *huma.Schema) {
+	if s == nil {
+		return
+	}
+	if s.Type == huma.TypeArray {
+		s.Nullable = false
+	}
+	tidySchema(s.Items)
+	for _, p := range s.Properties {
+		tidySchema(p)
+	}
+}

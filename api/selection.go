@@ -1,0 +1,140 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// Selection chooses series. Several values of one parameter widen the choice,
+// several parameters narrow it.
+type Selection struct {
+	Patient []string `query:"patient" doc:"Patients; several with commas."`
+	Subject []string `query:"subject" doc:"Subjects, as patient/ID, location/ID, device/ID."`
+	Device  []string `query:"device" doc:"Devices."`
+	Metric  []string `query:"metric" doc:"Names of metrics, as spo2."`
+	Code    []string `query:"code" doc:"Codes, as loinc:8867-4, mdc:149530, sct:364075005 or system|code."`
+}
+
+// subjects returns the subjects of patient and subject together.
+func (q *Selection) subjects() ([]vigil.Subject, error) {
+	var out []vigil.Subject
+	for _, id := range q.Patient {
+		if !vigil.ValidID(id) {
+			return nil, invalid("query.patient", "this is not a patient's id")
+		}
+		out = append(out, vigil.PatientSubject(vigil.PatientID(id)))
+	}
+	for _, text := range q.Subject {
+		v, err := vigil.ParseSubject(text)
+		if err != nil || v.Kind == vigil.NoSubject {
+			return nil, invalid("query.subject", "want patient/ID, location/ID, asset/ID, shipment/ID or device/ID")
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// deviceIDs returns the devices.
+func (q *Selection) deviceIDs() []vigil.DeviceID {
+	var out []vigil.DeviceID
+	for _, d := range q.Device {
+		out = append(out, vigil.DeviceID(d))
+	}
+	return out
+}
+
+// narrow tells whether the Selection names whose readings are meant.
+func (q *Selection) narrow() bool { return len(q.Patient)+len(q.Subject)+len(q.Device) > 0 }
+
+// find returns the selected series in the order of their ids.
+func (s *server) find(ctx context.Context, q *Selection, waves bool) ([]vigil.Series, error) {
+	subjects, err := q.subjects()
+	if err != nil {
+		return nil, err
+	}
+	sq := vigil.SeriesQuery{Subjects: subjects, Devices: q.deviceIDs(), Metrics: q.Metric, Waves: waves}
+	for _, c := range q.Code {
+		sq.Codes = append(sq.Codes, vigil.ParseCode(c))
+	}
+	list, err := s.c.Readings.Series(ctx, sq)
+	slices.SortFunc(list, func(a, b vigil.Series) int { return int(a.ID - b.ID) })
+	return list, err
+}
+
+// SeriesInfo describes a series.
+type SeriesInfo struct {
+	ID      vigil.SeriesID `json:"id"`
+	Subject vigil.Subject  `json:"subject"`
+	Device  vigil.DeviceID `json:"device"`
+	Channel string         `json:"channel,omitempty"`
+	Metric  vigil.Metric   `json:"metric"`
+	Wave    bool           `json:"wave"`
+}
+
+// infoOf describes a series.
+func infoOf(v *vigil.Series) SeriesInfo {
+	m := *v.Metric
+	if m.Codes == nil {
+		m.Codes = []vigil.Code{}
+	}
+	return SeriesInfo{v.ID, v.Subject, v.Device, v.Channel, m, m.IsWave()}
+}
+
+// seriesList is a list of series.
+type seriesList struct {
+	Series []SeriesInfo `json:"series"`
+}
+
+// latestList is a list of newest readings.
+type latestList struct {
+	Readings []vigil.ReadingNow `json:"readings"`
+}
+
+// series registers the routes that find series and their newest readings.
+func (s *server) series() {
+	handle(s, route{"series.search", http.MethodGet, "/series", "Find series of readings and waves"},
+		func(ctx context.Context, in *Selection) (*answer[seriesList], error) {
+			out := seriesList{Series: []SeriesInfo{}}
+			for _, waves := range []bool{false, true} {
+				list, err := s.find(ctx, in, waves)
+				if err != nil {
+					return nil, err
+				}
+				for i := range list {
+					out.Series = append(out.Series, infoOf(&list[i]))
+				}
+			}
+			return said(out), nil
+		})
+	handle(s, route{"reading.latest", http.MethodGet, "/latest", "Newest reading of each series"},
+		func(ctx context.Context, in *Selection) (*answer[latestList], error) {
+			list, err := s.find(ctx, in, false)
+			if err != nil {
+				return nil, err
+			}
+			out, err := s.latest(ctx, list)
+			return said(latestList{out}), err
+		})
+}
+
+// latest returns the newest reading of each series that has one.
+func (s *server) latest(ctx context.Context, list []vigil.Series) ([]vigil.ReadingNow, error) {
+	ids := make([]vigil.SeriesID, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	points, err := s.c.Readings.Latest(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]vigil.ReadingNow, 0, len(points))
+	for i := range list {
+		if p, ok := points[list[i].ID]; ok {
+			out = append(out, list[i].Now(p))
+		}
+	}
+	return out, nil
+}
