@@ -197,8 +197,8 @@ func (h *HTTP) try(ctx context.Context, speaker vigil.DeviceID, body []byte) (ti
 
 func (h *HTTP) add(answer []byte) error {
 	var a struct {
-		Accepted    int64         `json:"accepted"`
-		Repeated    int64         `json:"repeated"`
+		Accepted    int64 `json:"accepted"`
+		Repeated    int64 `json:"repeated"`
 		Quarantined []struct {
 			Reason string `json:"reason"`
 		} `json:"quarantined"`

@@ -245,6 +245,9 @@ func (k *link) options(lost chan<- error) *mqtt.ClientOptions {
 	}
 	o.SetAutoReconnect(false).SetCleanSession(true).SetConnectTimeout(10 * time.Second).SetKeepAlive(20 * time.Second)
 	o.SetProtocolVersion(4).SetOrderMatters(false)
+	// The library's Publish waits for its writer, which is gone once the
+	// connection broke: without a limit it stalls for half a minute.
+	o.SetWriteTimeout(2 * time.Second)
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { lost <- err })
 	return o
 }
