@@ -139,7 +139,7 @@ func (b *builder) metric(s section, unit string) (*vigil.Metric, int) {
 // adorn fills in what the code table knows.
 func (s section) adorn(m *vigil.Metric) {
 	for _, c := range m.Codes {
-		known, ok := lookup(c)
+		known, ok := lookup(s.own, c)
 		if ok && m.Title == "" {
 			m.Title = known.title
 		}

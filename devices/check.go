@@ -129,7 +129,7 @@ func (c *checker) codes(m *vigil.Metric) {
 
 // known looks a code up and notes when it is not in the table.
 func (c *checker) known(what string, code vigil.Code) (knownCode, bool) {
-	k, ok := lookup(code)
+	k, ok := lookup(c.p.own, code)
 	if !ok {
 		c.wrong(c.p.lines[what], "%s: %s is not in Vigil's table of codes", what, code)
 	}
@@ -155,12 +155,12 @@ func expected() map[string][]string {
 func (c *checker) odd(m *vigil.Metric) {
 	words := expected()
 	for _, code := range m.Codes {
-		k, ok := lookup(code)
+		k, ok := lookup(c.p.own, code)
 		if !ok {
 			continue
 		}
 		for word := range strings.SplitSeq(m.Name, "-") {
-			if titles := words[word]; titles != nil && !slices.Contains(titles, k.title) && k.unit != "" && !m.IsWave() {
+			if titles := words[word]; titles != nil && k.title != "" && !slices.Contains(titles, k.title) && k.unit != "" && !m.IsWave() {
 				c.wrong(c.p.lines[m.Name], "clinically odd: %s is coded as %s (%s)", m.Name, code, k.display)
 			}
 		}

@@ -100,9 +100,9 @@ func knownCodes() []knownCode {
 	}
 }
 
-// lookup finds a code in the table.
-func lookup(c vigil.Code) (knownCode, bool) {
-	for _, k := range knownCodes() {
+// lookup finds a code among those that a profile brings along and in the table.
+func lookup(own []knownCode, c vigil.Code) (knownCode, bool) {
+	for _, k := range append(own[:len(own):len(own)], knownCodes()...) {
 		if k.system == c.System && k.code == c.Value {
 			return k, true
 		}

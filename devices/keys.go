@@ -35,6 +35,7 @@ const (
 	aTimeMap
 	aCSVMap
 	somePanels
+	someCodes
 	someReadings
 	someWaves
 	someEvents
@@ -43,7 +44,6 @@ const (
 	aPayload
 	aWant
 	aDataMap
-	aPathMap
 	someUnitWords
 	aZone
 )
@@ -57,6 +57,7 @@ func profileKeys() []key {
 		{"model", aText, false, "the maker's name of the model"},
 		{"kind", aName, true, "sort of device: decides icon, default rules and screens"},
 		{"code", aCode, false, "standard code of the device type"},
+		{"codes", someCodes, false, "codes used below that Vigil's table does not have"},
 		{"firmware", aText, false, "range of versions that this file was verified with, as \">=1.0 <3\"; outside it readings are marked unverified"},
 		{"source", aText, true, "document and table that this file was written from"},
 		{"codec", aName, true, "how bytes become fields: json, csv, cbor, gatt"},
@@ -189,6 +190,17 @@ func csvKeys() []key {
 		{"separator", aText, false, "one character, or tab; default a comma"},
 		{"columns", someNames, false, "names of the columns; without it the first line of each message names them"},
 		{"decimal-comma", aFlag, false, "numbers are written 36,6"},
+	}
+}
+
+// codeKeys are the keys of a code that the table does not have.
+func codeKeys() []key {
+	return []key{
+		{"loinc", aText, false, "LOINC code"},
+		{"mdc", aText, false, "IEEE 11073-10101 code"},
+		{"sct", aText, false, "SNOMED CT code"},
+		{"display", aText, true, "what its system calls it"},
+		{"unit", aUnit, false, "a unit that its values can have"},
 	}
 }
 

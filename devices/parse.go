@@ -60,6 +60,7 @@ func (s *source) document(text []byte) *yaml.Node {
 // profile reads the whole file.
 func (s *source) profile(root *yaml.Node, text []byte) *Profile {
 	sec := s.section(root, "a profile", profileKeys())
+	sec.ownCodes()
 	p := &Profile{
 		Name: sec.name("profile"), Title: sec.text("title"), Maker: sec.text("maker"), Model: sec.text("model"),
 		Kind: sec.name("kind"), Source: sec.text("source"), Firmware: sec.text("firmware"), Shared: sec.flag("shared"),
@@ -75,7 +76,7 @@ func (s *source) profile(root *yaml.Node, text []byte) *Profile {
 	b.events()
 	b.states()
 	b.finish()
-	p.Examples = sec.examples(p)
+	p.own, p.Examples = s.own, sec.examples(p)
 	return p
 }
 
@@ -151,23 +152,56 @@ func (s section) clock(p *Profile) {
 	}
 }
 
+// codeSystems are the systems that codes are written in, and their keys.
+func codeSystems() [3]struct{ key, uri string } {
+	return [...]struct{ key, uri string }{{"loinc", vigil.LOINC}, {"mdc", vigil.MDC}, {"sct", vigil.SNOMED}}
+}
+
+// ownCodes reads the codes that the file brings along.
+func (s section) ownCodes() {
+	n := s.values["codes"]
+	if n == nil {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		s.wrong(n, "codes: want a list")
+		return
+	}
+	for _, item := range n.Content {
+		c := s.section(item, "an entry of codes", codeKeys())
+		k := knownCode{display: c.text("display"), unit: c.unit("unit")}
+		for _, system := range codeSystems() {
+			if c.has(system.key) {
+				k.system, k.code = system.uri, c.text(system.key)
+			}
+		}
+		reason := malformed(vigil.Code{System: k.system, Value: k.code})
+		if k.system == "" {
+			reason = "want loinc, mdc or sct"
+		}
+		if reason != "" {
+			s.wrong(item, "codes: %s", reason)
+		}
+		s.own = append(s.own, k)
+	}
+}
+
 // codes reads standard codes, LOINC first.
 func (s section) codes(name string) []vigil.Code {
 	n := s.values[name]
 	if n == nil {
 		return nil
 	}
-	systems := [...]struct{ key, uri string }{{"loinc", vigil.LOINC}, {"mdc", vigil.MDC}, {"sct", vigil.SNOMED}}
 	c := s.section(n, name, []key{{name: "loinc"}, {name: "mdc"}, {name: "sct"}})
 	var out []vigil.Code
-	for _, system := range systems {
+	for _, system := range codeSystems() {
 		for _, item := range c.list(system.key) {
 			code := vigil.Code{System: system.uri, Value: s.scalar(item, system.key)}
 			if reason := malformed(code); reason != "" {
 				s.wrong(item, "%s: %s", system.key, reason)
 				continue
 			}
-			if known, ok := lookup(code); ok {
+			if known, ok := lookup(s.own, code); ok {
 				code.Display = known.display
 			}
 			out = append(out, code)

@@ -41,6 +41,7 @@ type Profile struct {
 	silence   time.Duration
 	heartbeat time.Duration
 	panels    map[string]*vigil.Panel
+	own       []knownCode // codes that the file brings along
 }
 
 // Metrics returns the metrics that messages of the device can give, readings

@@ -110,6 +110,21 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func TestAProfileBringsItsOwnCodes(t *testing.T) {
+	text := strings.Replace(benchProfile, "{loinc: 9279-1}", "{loinc: 33438-3}", 1)
+	if got := parse(t, text).Check(); len(got) != 1 || !strings.Contains(got[0].Msg, "loinc:33438-3 is not in Vigil's table") {
+		t.Error(got)
+	}
+	own := "\ncodes: [{loinc: 33438-3, display: Breath rate mechanical --on ventilator, unit: /min}]\ncodec: json\n"
+	p := parse(t, strings.Replace(text, "\ncodec: json\n", own, 1))
+	if got := p.Check(); len(got) > 0 {
+		t.Error(got)
+	}
+	if got := p.metrics[2].Codes[0].Display; got != "Breath rate mechanical --on ventilator" {
+		t.Errorf("display %q", got)
+	}
+}
+
 func TestSchemaIsThatOfTheReader(t *testing.T) {
 	b, err := Schema()
 	if err != nil {

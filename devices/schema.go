@@ -64,6 +64,9 @@ func (k key) schema() shape {
 	scalar := shape{"type": []string{"string", "number", "boolean"}}
 	switch k.kind {
 	case aText, aCondition, aUnit, aZone:
+		if k.name == "mdc" || k.name == "sct" {
+			return shape{"type": []string{"string", "integer"}}
+		}
 		return shape{"type": "string", "minLength": 1}
 	case aName:
 		if k.name == "says" {
@@ -132,14 +135,14 @@ func (k key) nested(scalar shape) shape {
 		code := shape{"type": []string{"string", "integer"}}
 		codes := one(code, list(code))
 		return shape{"type": "object", "additionalProperties": false, "properties": shape{"loinc": codes, "mdc": codes, "sct": codes}}
-	case aPathMap:
-		return object(pathKeys())
 	case aTimeMap:
 		return object(timeKeys())
 	case aCSVMap:
 		return object(csvKeys())
 	case someNames:
 		return one(shape{"type": "string"}, list(scalar))
+	case someCodes:
+		return list(object(codeKeys()))
 	case somePanels:
 		return named(object(panelKeys()))
 	case someReadings:

@@ -33,6 +33,7 @@ func (p Problem) String() string {
 type source struct {
 	file     string
 	problems []Problem
+	own      []knownCode // codes that the file brings along
 }
 
 // wrong notes a problem at a place.

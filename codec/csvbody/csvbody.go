@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"strconv"
 	"unicode/utf8"
-
-	"github.com/vigil-iomt/vigil/codec/jsonbody"
 )
 
 // MaxRows bounds the rows of one message, MaxColumns the cells of a row.
@@ -183,7 +181,11 @@ func (r *reader) appendNumber(dst []byte) []byte {
 		}
 		dst = append(dst, b)
 	}
-	if _, _, ok := jsonbody.ParseNumber(dst[at:]); !ok {
+	number := dst[at:]
+	if len(number) == 0 {
+		return dst
+	}
+	if first := number[0]; first != '-' && (first < '0' || first > '9') || !json.Valid(number) {
 		return dst[:at]
 	}
 	return dst

@@ -17,6 +17,7 @@ func TestAppendJSON(t *testing.T) {
 		{"1", ab, `[{"a":1}]`},
 		{"\ufeffa, b\n+07, .5\n", Options{}, `[{"a":7,"b":0.5}]`},
 		{`"say ""hi"", you","line` + "\n" + `two"`, ab, `[{"a":"say \"hi\", you","b":"line\ntwo"}]`},
+		{"+,-", ab, `[{"a":"+","b":"-"}]`},
 		{`"",NaN`, ab, `[{"a":"","b":"NaN"}]`},
 		{"1,5;-0,25", Options{Columns: ab.Columns, Separator: ';', DecimalComma: true}, `[{"a":1.5,"b":-0.25}]`},
 		{"1.5;1e3", Options{Columns: ab.Columns, Separator: ';', DecimalComma: true}, `[{"a":"1.5","b":1e3}]`},
