@@ -35,7 +35,26 @@ type seriesCut struct {
 	hasLatest           bool
 	open, late          []block
 	pending             []block
+	openTail, lateTail  []vigil.Point
 	crowded             bool
+}
+
+// A slab gives room to copies of many short runs of points.
+type slab struct{ free []vigil.Point }
+
+// copy returns a copy of points.
+func (b *slab) copy(pts []vigil.Point) []vigil.Point {
+	n := len(pts)
+	if n == 0 {
+		return nil
+	}
+	if len(b.free) < n {
+		b.free = make([]vigil.Point, max(n, 1<<14))
+	}
+	out := b.free[:n:n]
+	b.free = b.free[n:]
+	copy(out, pts)
+	return out
 }
 
 // positionCut is how far a partition was taken in.
@@ -72,13 +91,14 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// cut takes everything that is to be written. It folds the tails of changed
-// series, which is the only work done while consumers wait.
+// cut takes everything that is to be written. Consumers wait meanwhile: plain
+// points are copied here and encoded later.
 func (db *DB) cut() (*cut, error) {
 	db.lockAll()
 	defer db.unlockAll()
 	db.epoch++
 	c := &cut{}
+	var room slab
 	for _, sh := range db.shards {
 		c.positions = append(c.positions, positionCut{sh.no, sh.seq, sh.items})
 		sh.bytes = 0
@@ -86,7 +106,7 @@ func (db *DB) cut() (*cut, error) {
 		sh.dirty = nil
 		for i, s := range dirty {
 			s.dirty = false
-			sc, err := db.cutSeries(sh, s)
+			sc, err := db.cutSeries(sh, s, &room)
 			if err != nil {
 				s.dirty = true
 				sh.dirty = append(sh.dirty, dirty[i:]...)
@@ -111,22 +131,12 @@ func (db *DB) cut() (*cut, error) {
 }
 
 // cutSeries takes what is to be written of one series.
-func (db *DB) cutSeries(sh *shard, s *series) (seriesCut, error) {
-	few := len(s.open.tail) <= tailPoints/4
+func (db *DB) cutSeries(sh *shard, s *series, room *slab) (seriesCut, error) {
 	if s.late.n > 0 && s.lateAt+1 < db.epoch {
 		if err := sh.seal(s, &s.late); err != nil {
 			return seriesCut{}, err
 		}
 	}
-	for _, h := range []*head{&s.open, &s.late} {
-		if err := sh.fold(h); err != nil {
-			return seriesCut{}, err
-		}
-	}
-	if few {
-		s.open.tail = nil
-	}
-	s.late.tail = nil
 	if s.late.n > 0 {
 		sh.mark(s, s.touched) // to be sealed when nothing more comes
 	}
@@ -134,7 +144,7 @@ func (db *DB) cutSeries(sh *shard, s *series) (seriesCut, error) {
 		s: s, part: sh.no, describe: !s.known, metric: s.metric.Load(), kmax: s.kmax, kspan: s.kspan,
 		tmax: s.tmax, tspan: s.tspan, sealed: s.sealed, chunks: s.chunks, latest: s.latest,
 		hasLatest: s.hasLatest && !s.stale, open: s.open.runs, late: s.late.runs, pending: s.pending,
-		crowded: s.crowded,
+		openTail: room.copy(s.open.tail), lateTail: room.copy(s.late.tail), crowded: s.crowded,
 	}
 	s.crowded = false
 	return sc, nil
@@ -165,12 +175,12 @@ func (db *DB) write(ctx context.Context, tx *sql.Tx, c *cut) error {
 	if err := db.writeEntries(ctx, tx, c.entries); err != nil {
 		return err
 	}
-	return writeMoves(ctx, tx, c.moves)
+	return db.writeMoves(ctx, tx, c.moves)
 }
 
 // writeSeries writes what is new in the dictionary.
 func (db *DB) writeSeries(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := insert(ctx, tx, "series", "id, part, subject, device, channel, metric",
+	in := db.d.insert(ctx, tx, "series", "id, part, subject, device, channel, metric",
 		"ON CONFLICT (id) DO UPDATE SET part = excluded.part, metric = excluded.metric")
 	for i := range c.series {
 		sc := &c.series[i]
@@ -192,7 +202,7 @@ func (db *DB) writeSeries(ctx context.Context, tx *sql.Tx, c *cut) error {
 // writeChunks writes sealed blocks.
 func (db *DB) writeChunks(ctx context.Context, tx *sql.Tx, c *cut) error {
 	const columns = "series, t0, t1, no, kmin, kmax, n, data"
-	points, waves := insert(ctx, tx, "chunks", columns, ""), insert(ctx, tx, "waves", columns, "")
+	points, waves := db.d.insert(ctx, tx, "chunks", columns, ""), db.d.insert(ctx, tx, "waves", columns, "")
 	for i := range c.series {
 		sc := &c.series[i]
 		in := points
@@ -221,7 +231,7 @@ func (db *DB) chunkRow(s *series, b block) []any {
 
 // writeHeads writes the open ends.
 func (db *DB) writeHeads(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := insert(ctx, tx, "heads", "series, kmax, kspan, tmax, tspan, sealed, chunks, latest, data",
+	in := db.d.insert(ctx, tx, "heads", "series, kmax, kspan, tmax, tspan, sealed, chunks, latest, data",
 		`ON CONFLICT (series) DO UPDATE SET kmax = excluded.kmax, kspan = excluded.kspan, tmax = excluded.tmax,
 		tspan = excluded.tspan, sealed = excluded.sealed, chunks = excluded.chunks, latest = excluded.latest,
 		data = excluded.data`)
@@ -233,7 +243,7 @@ func (db *DB) writeHeads(ctx context.Context, tx *sql.Tx, c *cut) error {
 		if sc.hasLatest {
 			latest = db.c.Sealer.Seal(nil, subject, chunk.AppendPoints(nil, []vigil.Point{sc.latest}))
 		}
-		plain = appendHeads(plain[:0], sc.open, sc.late)
+		plain = appendHeads(plain[:0], withTail(sc.open, sc.openTail), withTail(sc.late, sc.lateTail))
 		err := in.row(int64(sc.s.id), keyColumn(sc.kmax), keyColumn(sc.kspan), int64(sc.tmax), int64(sc.tspan),
 			int64(sc.sealed), sc.chunks, latest, db.c.Sealer.Seal(nil, subject, plain))
 		if err != nil {
@@ -243,9 +253,17 @@ func (db *DB) writeHeads(ctx context.Context, tx *sql.Tx, c *cut) error {
 	return in.end()
 }
 
+// withTail returns runs with one more for plain points.
+func withTail(runs []block, tail []vigil.Point) []block {
+	if len(tail) == 0 {
+		return runs
+	}
+	return append(slices.Clip(runs), encode(tidy(tail)))
+}
+
 // writeSeen writes message ids.
 func (db *DB) writeSeen(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := insert(ctx, tx, "seen", "hash, position, arrived", "ON CONFLICT (hash) DO NOTHING")
+	in := db.d.insert(ctx, tx, "seen", "hash, position, arrived", "ON CONFLICT (hash) DO NOTHING")
 	for _, m := range c.seen {
 		for h, at := range m {
 			if err := in.row(slices.Clone(h[:]), int64(at.position), int64(at.arrived)); err != nil { // #nosec G115 -- read back as it was
@@ -258,7 +276,7 @@ func (db *DB) writeSeen(ctx context.Context, tx *sql.Tx, c *cut) error {
 
 // writePositions writes how far each partition was taken in.
 func (db *DB) writePositions(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := insert(ctx, tx, "positions", "part, seq, items",
+	in := db.d.insert(ctx, tx, "positions", "part, seq, items",
 		"ON CONFLICT (part) DO UPDATE SET seq = excluded.seq, items = excluded.items")
 	for _, p := range c.positions {
 		if err := in.row(p.part, int64(p.seq), int64(p.items)); err != nil { // #nosec G115 -- read back as it was

@@ -147,7 +147,7 @@ func (db *DB) join(ctx context.Context, s *series, group []stored) error {
 				return fault("delete chunk", err)
 			}
 		}
-		in := insert(ctx, tx, s.chunkTable(), "series, t0, t1, no, kmin, kmax, n, data", "")
+		in := db.d.insert(ctx, tx, s.chunkTable(), "series, t0, t1, no, kmin, kmax, n, data", "")
 		for _, b := range blocks {
 			if err := in.row(db.chunkRow(s, b)...); err != nil {
 				return err

@@ -16,6 +16,7 @@ import (
 type database struct {
 	write, read *sql.DB
 	name        string
+	rows        int // that one INSERT carries
 	// writing lets one transaction at a time begin: SQLite has one writer, and
 	// waiting here is fair where waiting there is a poll.
 	writing sync.Mutex
@@ -108,24 +109,29 @@ func damaged(what string, err error) error {
 	return &vigil.Error{Kind: vigil.Internal, Op: "store", Msg: "stored data cannot be read", Err: fmt.Errorf("%s: %w", what, err)}
 }
 
-// batchRows is how many rows one INSERT carries.
-const batchRows = 64
+// How many rows one INSERT carries. SQLite looks each placeholder's name up in a
+// list, so that long statements cost it the square of their length; PostgreSQL
+// pays for each statement with a round trip.
+const (
+	sqliteRows   = 8
+	postgresRows = 128
+)
 
 // An inserter gathers rows of one table and inserts them many at a time.
 type inserter struct {
 	ctx        context.Context
 	tx         *sql.Tx
 	head, tail string // INSERT INTO t (…) VALUES, ON CONFLICT …
-	cols       int
+	cols, rows int
 	args       []any
 	full       *sql.Stmt
 }
 
 // insert begins a run of rows. Columns are separated by commas; tail may say
 // what happens on a conflict.
-func insert(ctx context.Context, tx *sql.Tx, table, columns, tail string) *inserter {
+func (d *database) insert(ctx context.Context, tx *sql.Tx, table, columns, tail string) *inserter {
 	return &inserter{
-		ctx: ctx, tx: tx, cols: strings.Count(columns, ",") + 1, tail: tail,
+		ctx: ctx, tx: tx, rows: d.rows, cols: strings.Count(columns, ",") + 1, tail: tail,
 		head: "INSERT INTO " + table + " (" + columns + ") VALUES ",
 	}
 }
@@ -154,11 +160,11 @@ func (in *inserter) text(rows int) string {
 // row adds one row.
 func (in *inserter) row(vals ...any) error {
 	in.args = append(in.args, vals...)
-	if len(in.args) < batchRows*in.cols {
+	if len(in.args) < in.rows*in.cols {
 		return nil
 	}
 	if in.full == nil {
-		s, err := in.tx.PrepareContext(in.ctx, in.text(batchRows))
+		s, err := in.tx.PrepareContext(in.ctx, in.text(in.rows))
 		if err != nil {
 			return fault("prepare insert", err)
 		}

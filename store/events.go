@@ -228,7 +228,7 @@ func (db *DB) eventRows(ctx context.Context, where string, args ...any) ([]*kept
 
 // writeEvents writes events, new ones and changed ones.
 func (db *DB) writeEvents(ctx context.Context, tx *sql.Tx, list []*keptEvent) error {
-	in := insert(ctx, tx, "events", "id, subject, device, type, taken, part, position, quality, attribution, data",
+	in := db.d.insert(ctx, tx, "events", "id, subject, device, type, taken, part, position, quality, attribution, data",
 		"ON CONFLICT (id) DO UPDATE SET quality = excluded.quality")
 	for _, e := range list {
 		body, err := json.Marshal(eventBody{e.Channel, e.Title, e.Codes, e.Arrived, e.stated, e.Data})

@@ -332,8 +332,8 @@ func (db *DB) loadMoves(ctx context.Context) error {
 }
 
 // writeMoves writes moves that were carried out.
-func writeMoves(ctx context.Context, tx *sql.Tx, list []move) error {
-	in := insert(ctx, tx, "moves", "id, device, t0, t1, target, at", "ON CONFLICT (id) DO NOTHING")
+func (db *DB) writeMoves(ctx context.Context, tx *sql.Tx, list []move) error {
+	in := db.d.insert(ctx, tx, "moves", "id, device, t0, t1, target, at", "ON CONFLICT (id) DO NOTHING")
 	for _, m := range list {
 		err := in.row(m.id, string(m.device), int64(m.during.From), int64(m.during.To), m.to.String(), int64(m.at))
 		if err != nil {

@@ -345,7 +345,7 @@ func (q *quarantine) settle([]*keptEntry) {
 
 // writeEntries writes entries, new ones and changed ones.
 func (db *DB) writeEntries(ctx context.Context, tx *sql.Tx, list []*keptEntry) error {
-	in := insert(ctx, tx, "quarantine", "id, device, profile, state, count, first, last, closed, closer, data, payload",
+	in := db.d.insert(ctx, tx, "quarantine", "id, device, profile, state, count, first, last, closed, closer, data, payload",
 		`ON CONFLICT (id) DO UPDATE SET state = excluded.state, count = excluded.count, last = excluded.last,
 		closed = excluded.closed, closer = excluded.closer, data = excluded.data`)
 	for _, e := range list {

@@ -29,7 +29,7 @@ func openSQLite(ctx context.Context, dir string) (*database, error) {
 	path := filepath.Join(dir, sqliteFile)
 	write := sqlitePool(path, 1, "page_size(16384)", "journal_mode(WAL)", "synchronous(FULL)",
 		"cache_size(-16384)", "journal_size_limit(67108864)", "wal_autocheckpoint(2000)")
-	d := &database{write: write, name: "sqlite " + path}
+	d := &database{write: write, name: "sqlite " + path, rows: sqliteRows}
 	if err := d.write.PingContext(ctx); err != nil {
 		return nil, d.fail(fmt.Errorf("open database %s: %w", path, err))
 	}
