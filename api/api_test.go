@@ -219,7 +219,7 @@ func TestReadingBack(t *testing.T) {
 	}
 	var series seriesList
 	h.do("GET", "/series?patient="+patient, "", &series)
-	if len(series.Series) != 3 || !series.Series[2].Wave || series.Series[0].Metric.Name != "spo2" {
+	if len(series.Series) != 3 || !series.Series[2].Wave || series.Series[1].Metric.Name != "spo2" || series.Series[2].Metric.Name != "pleth" {
 		t.Errorf("series %+v", series)
 	}
 	h.waves(patient)
@@ -356,7 +356,7 @@ func TestQuarantine(t *testing.T) {
 	}
 	var page readingPage
 	h.do("GET", "/readings?patient="+patient, "", &page)
-	if len(page.Readings) != 2 || page.Readings[0].Text != "93" {
+	if len(page.Readings) != 2 || page.Readings[0].Text != "93" || page.Readings[1].Text != "93" {
 		t.Errorf("landed: %+v", page.Readings)
 	}
 }
@@ -465,7 +465,7 @@ func TestWall(t *testing.T) {
 	}
 	bed := w.Units[0].Beds[0]
 	if bed.Location.Name != "07" || bed.Patient == nil || string(bed.Patient.ID) != patient || len(bed.Devices) != 1 ||
-		bed.Devices[0].Kind != "pulse-oximeter" || len(bed.Series) != 3 || len(bed.Latest) != 2 || bed.Latest[0].Text != "97" {
+		bed.Devices[0].Kind != "pulse-oximeter" || len(bed.Series) != 3 || len(bed.Latest) != 2 || bed.Latest[1].Text != "97" {
 		t.Errorf("bed 07 %+v", bed)
 	}
 	if free := w.Units[0].Beds[1]; free.Patient != nil || free.Series == nil || free.Latest == nil || free.Devices == nil {

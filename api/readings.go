@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -171,10 +172,7 @@ func (s *server) bucketPage(ctx context.Context, in *readingQuery, list []vigil.
 		}
 	}
 	slices.SortFunc(page.Buckets, func(a, b Bucket) int {
-		if a.From != b.From {
-			return int(a.From - b.From)
-		}
-		return int(a.Series - b.Series)
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Series, b.Series))
 	})
 	if len(page.Buckets) > in.Limit {
 		page.Buckets = page.Buckets[:in.Limit]

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -49,6 +50,15 @@ func (q *Selection) deviceIDs() []vigil.DeviceID {
 // narrow tells whether the Selection names whose readings are meant.
 func (q *Selection) narrow() bool { return len(q.Patient)+len(q.Subject)+len(q.Device) > 0 }
 
+// byID orders series for paging.
+func byID(a, b vigil.Series) int { return cmp.Compare(a.ID, b.ID) }
+
+// byName orders series for people.
+func byName(a, b vigil.Series) int {
+	return cmp.Or(cmp.Compare(a.Subject.String(), b.Subject.String()), cmp.Compare(a.Device, b.Device),
+		cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Metric.Name, b.Metric.Name), cmp.Compare(a.ID, b.ID))
+}
+
 // find returns the selected series in the order of their ids.
 func (s *server) find(ctx context.Context, q *Selection, waves bool) ([]vigil.Series, error) {
 	subjects, err := q.subjects()
@@ -60,7 +70,7 @@ func (s *server) find(ctx context.Context, q *Selection, waves bool) ([]vigil.Se
 		sq.Codes = append(sq.Codes, vigil.ParseCode(c))
 	}
 	list, err := s.c.Readings.Series(ctx, sq)
-	slices.SortFunc(list, func(a, b vigil.Series) int { return int(a.ID - b.ID) })
+	slices.SortFunc(list, byID)
 	return list, err
 }
 
@@ -103,6 +113,7 @@ func (s *server) series() {
 				if err != nil {
 					return nil, err
 				}
+				slices.SortFunc(list, byName)
 				for i := range list {
 					out.Series = append(out.Series, infoOf(&list[i]))
 				}
@@ -115,6 +126,7 @@ func (s *server) series() {
 			if err != nil {
 				return nil, err
 			}
+			slices.SortFunc(list, byName)
 			out, err := s.latest(ctx, list)
 			return said(latestList{out}), err
 		})
