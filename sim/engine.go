@@ -29,6 +29,7 @@ func Generate(ctx context.Context, p *Plan, recordings fs.FS, from, until vigil.
 	if err != nil {
 		return err
 	}
+	defer e.close()
 	for {
 		at := e.next()
 		if at >= until {
@@ -89,6 +90,17 @@ func (e *engine) play(ctx context.Context, at vigil.Instant, out Output) error {
 	clear(st.out)
 	st.links, st.out = st.links[:0], st.out[:0]
 	return ctx.Err()
+}
+
+// close closes the recordings that are being played.
+func (e *engine) close() {
+	for _, st := range e.queue {
+		for _, g := range st.gadgets {
+			if s, ok := g.state.(*recorderState); ok && s != nil {
+				_ = s.rec.Close() // it was only read
+			}
+		}
+	}
 }
 
 // A stageQueue is a heap of stages by the time of their next task; the order of
