@@ -15,7 +15,6 @@ import (
 	"encoding/base32"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -67,9 +66,7 @@ type Handler struct {
 	ids     cipher.Block
 	text    *base32.Encoding
 	started vigil.Instant
-
-	mu      sync.Mutex
-	anchors map[vigil.SeriesID]vigil.SeriesID // of series that belong to a panel
+	panels  panels
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -80,5 +77,8 @@ func New(c Config) *Handler {
 	if err != nil {
 		panic("fhir: " + err.Error()) // the key has the only length there is
 	}
-	return &Handler{c: c, ids: block, text: idText(), started: vigil.InstantOf(c.Now()), anchors: map[vigil.SeriesID]vigil.SeriesID{}}
+	return &Handler{
+		c: c, ids: block, text: idText(), started: vigil.InstantOf(c.Now()),
+		panels: panels{of: map[vigil.SeriesID]vigil.SeriesID{}, in: map[vigil.SeriesID]vigil.SeriesID{}},
+	}
 }

@@ -14,6 +14,7 @@ import (
 // A group is the series whose readings make one Observation together: one, or
 // the parts of a panel, in the order of their ids.
 type group struct {
+	id    vigil.SeriesID // of the series, or of the panel
 	parts []vigil.Series
 	panel *vigil.Panel
 
@@ -29,7 +30,6 @@ type valueFrame struct {
 	unit []byte // ,"unit":…,"system":…,"code":… of the quantity
 }
 
-func (g *group) id() vigil.SeriesID     { return g.parts[0].ID }
 func (g *group) wave() bool             { return g.parts[0].Metric.IsWave() }
 func (g *group) subject() vigil.Subject { return g.parts[0].Subject }
 func (g *group) device() vigil.DeviceID { return g.parts[0].Device }
@@ -69,7 +69,7 @@ func groupSeries(series []vigil.Series) []*group {
 	groups := make([]*group, 0, len(series))
 	for _, s := range series {
 		if s.Metric.Panel == nil || s.Metric.IsWave() {
-			groups = append(groups, &group{parts: []vigil.Series{s}})
+			groups = append(groups, &group{id: s.ID, parts: []vigil.Series{s}})
 			continue
 		}
 		k := panelKey{s.Subject, s.Device, s.Channel, s.Metric.Panel.Name}
@@ -77,7 +77,7 @@ func groupSeries(series []vigil.Series) []*group {
 			g.parts = append(g.parts, s)
 			continue
 		}
-		g := &group{parts: []vigil.Series{s}, panel: s.Metric.Panel}
+		g := &group{id: panelID(s), parts: []vigil.Series{s}, panel: s.Metric.Panel}
 		panels[k] = g
 		groups = append(groups, g)
 	}
@@ -103,10 +103,12 @@ func (h *Handler) groupOf(ctx context.Context, id vigil.SeriesID) (*group, error
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, notFound("there is no such Observation")
+		return nil, noObservation()
 	}
-	if found[0].Metric.Panel == nil {
-		return groupSeries(found[:1])[0], nil
+	if found[0].Metric.Panel == nil || found[0].Metric.IsWave() {
+		g := groupSeries(found[:1])[0]
+		h.panels.note(g)
+		return g, nil
 	}
 	siblings, err := h.c.Readings.Series(ctx, vigil.SeriesQuery{
 		Subjects: []vigil.Subject{found[0].Subject}, Devices: []vigil.DeviceID{found[0].Device},
@@ -116,10 +118,11 @@ func (h *Handler) groupOf(ctx context.Context, id vigil.SeriesID) (*group, error
 	}
 	for _, g := range groupSeries(siblings) {
 		if slices.ContainsFunc(g.parts, func(s vigil.Series) bool { return s.ID == id }) {
+			h.panels.note(g)
 			return g, nil
 		}
 	}
-	return nil, notFound("there is no such Observation")
+	return nil, noObservation()
 }
 
 // wireID makes an id of ours a FHIR id: the underscore is not allowed there

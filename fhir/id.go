@@ -2,9 +2,11 @@ package fhir
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base32"
 	"encoding/binary"
-	"strings"
+	"sync"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -12,68 +14,81 @@ import (
 // An identity is everything that finds a projected Observation again. It fits
 // one block of AES, and its encryption is the Observation's id.
 type identity struct {
-	series      vigil.SeriesID // of the reading; of a panel, its part with the smallest id
-	key         uint64
+	// series is that of the reading; of a panel its own number (see panelID),
+	// unless the parts have keys of their own: then that of its first part.
+	series      vigil.SeriesID
+	key         uint64 // of a wave, the start of the block
 	kind        vigil.KeyKind
-	conflict    uint8
+	conflict    uint8 // of a wave, counts blocks with the same start
 	attribution uint8
 	panel       bool
-	// wave: the key is the start of the block, conflict counts blocks with the
-	// same start.
-	wave bool
 }
 
-// The flags in the first byte, above the kind of the key; the highest bits are
-// the version of the layout, 0.
+// seriesBits is how many bits of a series number the short form of an id has
+// room for; it has 4 bits each for conflict and attribution. What does not fit
+// takes the long form, of two blocks.
+const seriesBits = 53
+
+// The lengths of an id in either form.
 const (
-	idWave   = 1 << 3
-	idPanel  = 1 << 4
-	idKinds  = 1<<3 - 1
-	idKnown  = idPanel | idWave | idKinds
-	seriesID = 1<<40 - 1 // series ids have 40 bits
+	shortID = 26
+	longID  = 52
 )
 
-// idText is lower-case base32, 26 characters for 16 bytes: a FHIR id.
+// idText is lower-case base32 without padding: a FHIR id.
 func idText() *base32.Encoding {
 	return base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 }
 
 // appendID appends the id of x.
 func (h *Handler) appendID(dst []byte, x identity) []byte {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(x.series)&seriesID) // #nosec G115 -- given from 1 up
+	var b [32]byte
 	binary.BigEndian.PutUint64(b[8:], x.key)
-	b[0] = byte(x.kind) & idKinds
-	if x.wave {
-		b[0] |= idWave
-	}
+	series := uint64(x.series) // #nosec G115 -- the bits
+	kind := uint64(x.kind & 3)
 	if x.panel {
-		b[0] |= idPanel
+		kind |= 4
 	}
-	b[1], b[2] = x.conflict, x.attribution
-	h.ids.Encrypt(b[:], b[:])
+	if series < 1<<seriesBits && x.conflict < 16 && x.attribution < 16 {
+		binary.BigEndian.PutUint64(b[:], series<<11|kind<<8|uint64(x.conflict)<<4|uint64(x.attribution))
+		h.ids.Encrypt(b[:16], b[:16])
+		return h.text.AppendEncode(dst, b[:16])
+	}
+	binary.BigEndian.PutUint64(b[:], series)
+	h.ids.Encrypt(b[:16], b[:16])
+	b[16], b[17], b[18] = byte(kind), x.conflict, x.attribution
+	subtle.XORBytes(b[16:], b[16:], b[:16])
+	h.ids.Encrypt(b[16:], b[16:])
 	return h.text.AppendEncode(dst, b[:])
 }
 
-// parseID is the way back. It is not ok for a text that is no id of ours; a
-// text that was made up passes with a probability of 1 in 8, and then finds no
-// series.
+// parseID is the way back. It is not ok for a text that no identity has as its
+// id. A text that was made up may pass, and then finds no series.
 func (h *Handler) parseID(s string) (identity, bool) {
-	var b [20]byte
-	if len(s) != 26 || s != strings.ToLower(s) {
+	var b [40]byte
+	if len(s) != shortID && len(s) != longID {
 		return identity{}, false
 	}
 	n, err := h.text.Decode(b[:], []byte(s))
-	if err != nil || n != 16 || h.text.EncodeToString(b[:16]) != s {
+	if err != nil {
 		return identity{}, false
 	}
-	h.ids.Decrypt(b[:16], b[:16])
-	x := identity{
-		kind: vigil.KeyKind(b[0] & idKinds), wave: b[0]&idWave != 0, panel: b[0]&idPanel != 0,
-		conflict: b[1], attribution: b[2], key: binary.BigEndian.Uint64(b[8:16]),
+	var x identity
+	if n == 16 {
+		h.ids.Decrypt(b[:16], b[:16])
+		v := binary.BigEndian.Uint64(b[:])
+		x = identity{series: vigil.SeriesID(v >> 11), conflict: uint8(v >> 4 & 15), attribution: uint8(v & 15)} // #nosec G115 -- 53 bits
+		x.kind, x.panel = vigil.KeyKind(v>>8&3), v>>8&4 != 0
+	} else {
+		var second [16]byte
+		h.ids.Decrypt(second[:], b[16:32])
+		subtle.XORBytes(second[:], second[:], b[:16])
+		h.ids.Decrypt(b[:16], b[:16])
+		x = identity{series: vigil.SeriesID(binary.BigEndian.Uint64(b[:])), conflict: second[1], attribution: second[2]} // #nosec G115 -- the bits
+		x.kind, x.panel = vigil.KeyKind(second[0]&3), second[0]&4 != 0
 	}
-	x.series = vigil.SeriesID(binary.BigEndian.Uint64(b[:8]) & seriesID) // #nosec G115 -- 40 bits
-	return x, b[0]&^idKnown == 0 && x.kind <= vigil.KeyMessage
+	x.key = binary.BigEndian.Uint64(b[8:16])
+	return x, string(h.appendID(nil, x)) == s
 }
 
 // ObservationID returns the id of the Observation in which a point of a series
@@ -81,10 +96,10 @@ func (h *Handler) parseID(s string) (identity, bool) {
 // for readings, too.
 func (h *Handler) ObservationID(series vigil.SeriesID, p vigil.Point) string {
 	x := identity{series: series, key: p.Key, kind: p.KeyKind, conflict: p.Conflict, attribution: p.Attribution}
-	if anchor := h.anchor(series); anchor != 0 {
+	if panel := h.panelOf(series); panel != 0 {
 		x.panel = true
 		if !ownKeys(p.KeyKind) {
-			x.series = anchor
+			x.series = panel
 		}
 	}
 	return string(h.appendID(nil, x))
@@ -94,24 +109,75 @@ func (h *Handler) ObservationID(series vigil.SeriesID, p vigil.Point) string {
 // the key is a position in the journal.
 func ownKeys(k vigil.KeyKind) bool { return k == vigil.KeyPosition || k == vigil.KeyMessage }
 
-// anchor returns the first series of the panel that a series belongs to, 0 for
-// a series without a panel. The first stays the first: ids only grow.
-func (h *Handler) anchor(id vigil.SeriesID) vigil.SeriesID {
-	h.mu.Lock()
-	a, ok := h.anchors[id]
-	h.mu.Unlock()
+// panelID numbers a panel of a subject from a device. It is made like the ids
+// of series are, from what makes it that panel, so that a part that is first
+// seen later changes nothing.
+func panelID(s vigil.Series) vigil.SeriesID {
+	var b []byte
+	for _, t := range [...]string{"panel", s.Subject.String(), string(s.Device), s.Channel, s.Metric.Panel.Name} {
+		b = append(binary.AppendUvarint(b, uint64(len(t))), t...)
+	}
+	sum := sha256.Sum256(b)
+	return vigil.SeriesID(binary.BigEndian.Uint64(sum[:]) >> (64 - seriesBits)) // #nosec G115 -- 53 bits
+}
+
+// panels remembers which series make which panel.
+type panels struct {
+	mu sync.Mutex
+	of map[vigil.SeriesID]vigil.SeriesID // panel of a part; 0 for none
+	in map[vigil.SeriesID]vigil.SeriesID // a part of each panel
+}
+
+// note remembers the panel of a group.
+func (p *panels) note(g *group) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range g.parts {
+		if g.panel == nil {
+			p.of[s.ID] = 0
+		} else {
+			p.of[s.ID], p.in[g.id] = g.id, s.ID
+		}
+	}
+}
+
+// panelOf returns the panel that a series belongs to, 0 for none.
+func (h *Handler) panelOf(id vigil.SeriesID) vigil.SeriesID {
+	h.panels.mu.Lock()
+	panel, ok := h.panels.of[id]
+	h.panels.mu.Unlock()
 	if ok {
-		return a
+		return panel
 	}
 	g, err := h.groupOf(context.Background(), id)
-	if err != nil {
+	if err != nil || g.panel == nil {
 		return 0
 	}
-	if g.panel != nil {
-		a = g.parts[0].ID
+	return g.id
+}
+
+// partOf returns a series that belongs to a panel. One that nobody has asked
+// for since the start is looked for among all series.
+func (h *Handler) partOf(ctx context.Context, panel vigil.SeriesID) (vigil.SeriesID, error) {
+	find := func() vigil.SeriesID {
+		h.panels.mu.Lock()
+		defer h.panels.mu.Unlock()
+		return h.panels.in[panel]
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.anchors[id] = a
-	return a
+	if id := find(); id != 0 {
+		return id, nil
+	}
+	all, err := h.c.Readings.Series(ctx, vigil.SeriesQuery{})
+	if err != nil {
+		return 0, err
+	}
+	for _, g := range groupSeries(all) {
+		if g.panel != nil {
+			h.panels.note(g)
+		}
+	}
+	if id := find(); id != 0 {
+		return id, nil
+	}
+	return 0, noObservation()
 }

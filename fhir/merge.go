@@ -113,7 +113,7 @@ func (h *Handler) merged(groups []*group, p plan) *merge {
 
 // windowOf narrows the window to what may come after the cursor in a group.
 func (p *plan) windowOf(g *group) (span, bool) {
-	w, id := p.window, g.id()
+	w, id := p.window, g.id
 	if g.wave() {
 		w = p.waves
 	}
@@ -153,7 +153,7 @@ func (p *plan) edge(w span, id vigil.SeriesID) order {
 // pointSource returns nil when the newest readings are known and none of them
 // lies in the window.
 func (h *Handler) pointSource(g *group, w span, p plan, withdrawn bool) *source {
-	s := &source{g: g, desc: p.desc, bound: p.edge(w, g.id())}
+	s := &source{g: g, desc: p.desc, bound: p.edge(w, g.id)}
 	if p.desc && !withdrawn && p.latest != nil {
 		newest := vigil.Instant(math.MinInt64)
 		for _, part := range g.parts {
@@ -185,8 +185,8 @@ func (h *Handler) waveSource(g *group, w span, p plan) *source {
 	// Nothing starts later than clocks may be ahead.
 	hi := min(w.hi, vigil.InstantOf(h.c.Now()).Add(maxAhead))
 	w.lo = max(w.lo, 1)
-	return &source{g: g, desc: p.desc, bound: p.edge(w, g.id()), wave: &waveStream{
-		from: h.c.Readings, id: g.id(), metric: g.parts[0].Metric, lo: w.lo, hi: hi, desc: p.desc, width: firstWidth,
+	return &source{g: g, desc: p.desc, bound: p.edge(w, g.id), wave: &waveStream{
+		from: h.c.Readings, id: g.id, metric: g.parts[0].Metric, lo: w.lo, hi: hi, desc: p.desc, width: firstWidth,
 	}}
 }
 

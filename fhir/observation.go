@@ -31,8 +31,8 @@ type order struct {
 // identity is what the id is made of.
 func (r *reading) identity() identity {
 	x := identity{
-		series: r.g.id(), key: r.order.key, conflict: r.order.conflict, attribution: r.order.attribution,
-		panel: r.g.panel != nil, wave: r.wave != nil,
+		series: r.g.id, key: r.order.key, conflict: r.order.conflict, attribution: r.order.attribution,
+		panel: r.g.panel != nil,
 	}
 	if r.wave != nil {
 		x.key, x.kind = uint64(r.wave.Start), vigil.KeyTime // #nosec G115 -- wraps on purpose

@@ -27,14 +27,11 @@ func (h *Handler) find(ctx context.Context, text string) (*track, error) {
 	if !ok || x.series == 0 {
 		return nil, noObservation()
 	}
-	g, err := h.groupOf(ctx, x.series)
+	g, err := h.identified(ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	if x.wave != g.wave() || x.panel != (g.panel != nil) {
-		return nil, noObservation()
-	}
-	if x.wave {
+	if g.wave() {
 		return h.findWave(ctx, g, x)
 	}
 	t := &track{g: g, parts: make([][]vigil.Point, len(g.parts))}
@@ -54,13 +51,37 @@ func (h *Handler) find(ctx context.Context, text string) (*track, error) {
 	if x.panel && ownKeys(x.kind) {
 		err = h.findSiblings(ctx, t, x)
 	}
-	t.order = order{group: g.id(), key: x.key, conflict: x.conflict, attribution: x.attribution}
+	t.order = order{group: g.id, key: x.key, conflict: x.conflict, attribution: x.attribution}
 	return t, err
+}
+
+// identified returns the group that an identity speaks of. A series that was
+// no part of a panel when the id was made is still read alone.
+func (h *Handler) identified(ctx context.Context, x identity) (*group, error) {
+	id := x.series
+	if x.panel && !ownKeys(x.kind) {
+		var err error
+		if id, err = h.partOf(ctx, x.series); err != nil {
+			return nil, err
+		}
+	}
+	g, err := h.groupOf(ctx, id)
+	if err != nil || x.panel == (g.panel != nil) {
+		return g, err
+	}
+	i := slices.IndexFunc(g.parts, func(s vigil.Series) bool { return s.ID == id })
+	if x.panel || i < 0 {
+		return nil, noObservation()
+	}
+	return &group{id: id, parts: g.parts[i : i+1]}, nil
 }
 
 // versions returns all versions of one point, oldest first.
 func (h *Handler) versions(ctx context.Context, id vigil.SeriesID, x identity) ([]vigil.Point, error) {
 	pts, err := h.c.Readings.PointByKey(ctx, id, x.kind, x.key, x.conflict)
+	if isNotFound(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +122,7 @@ func (h *Handler) findSiblings(ctx context.Context, t *track, x identity) error 
 
 func (h *Handler) findWave(ctx context.Context, g *group, x identity) (*track, error) {
 	start := vigil.Instant(x.key) // #nosec G115 -- wraps on purpose
-	waves, err := h.c.Readings.Waves(ctx, g.id(), vigil.Interval{From: start, To: start + 1}, 0)
+	waves, err := h.c.Readings.Waves(ctx, g.id, vigil.Interval{From: start, To: start + 1}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +134,7 @@ func (h *Handler) findWave(ctx context.Context, g *group, x identity) (*track, e
 		if ordinal == x.conflict {
 			w := waves[i]
 			w.Metric = g.parts[0].Metric
-			return &track{g: g, wave: &w, order: order{at: start, group: g.id(), key: x.key, conflict: x.conflict}}, nil
+			return &track{g: g, wave: &w, order: order{at: start, group: g.id, key: x.key, conflict: x.conflict}}, nil
 		}
 		ordinal++
 	}

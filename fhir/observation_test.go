@@ -154,13 +154,19 @@ func TestEveryStateHasAReason(t *testing.T) {
 func TestIDsNameTheReading(t *testing.T) {
 	m := ward()
 	h := handler(m)
-	x := identity{series: 1<<40 - 1, key: math.MaxUint64, kind: vigil.KeyMessage, conflict: 255, attribution: 254, panel: true}
+	x := identity{series: 1<<53 - 1, key: math.MaxUint64, kind: vigil.KeyMessage, conflict: 15, attribution: 14, panel: true}
 	id := string(h.appendID(nil, x))
-	if got, ok := h.parseID(id); !ok || got != x || len(id) != 26 {
-		t.Errorf("%s: got %+v %v, want %+v", id, got, ok, x)
+	long := x
+	long.conflict = 16
+	huge := identity{series: math.MaxInt64, key: 1, attribution: 255, conflict: 255}
+	for want, length := range map[identity]int{x: 26, {series: 1}: 26, long: 52, huge: 52} {
+		id := string(h.appendID(nil, want))
+		if got, ok := h.parseID(id); !ok || got != want || len(id) != length {
+			t.Errorf("%s: got %+v %v, want %+v in %d letters", id, got, ok, want, length)
+		}
 	}
-	for _, other := range []identity{{series: 1}, {series: 1, key: 1}, {series: 1, conflict: 1}, {series: 1, attribution: 1}, {series: 1, wave: true}} {
-		if string(h.appendID(nil, other)) == string(h.appendID(nil, identity{series: 2})) {
+	for _, other := range []identity{{series: 1}, {series: 1, key: 1}, {series: 1, conflict: 1}, {series: 1, attribution: 1}, {series: 1, panel: true}, {series: 1, kind: 1}} {
+		if string(h.appendID(nil, other)) == string(h.appendID(nil, identity{series: 2})) || string(h.appendID(nil, other)) == string(h.appendID(nil, identity{})) {
 			t.Errorf("%+v has the id of another", other)
 		}
 	}
@@ -177,6 +183,36 @@ func TestIDsNameTheReading(t *testing.T) {
 	// Both parts of a panel have the id of the panel.
 	if a, b := h.ObservationID(2, m.points[2][0]), h.ObservationID(3, m.points[3][0]); a != b {
 		t.Errorf("parts of one panel have ids %s and %s", a, b)
+	}
+}
+
+// TestAPartThatComesLaterKeepsTheIDOfItsPanel: the mean comes with the second
+// measurement only, and its series sorts before the others.
+func TestAPartThatComesLaterKeepsTheIDOfItsPanel(t *testing.T) {
+	m := ward()
+	before := handler(m).ObservationID(3, m.points[3][0])
+	m.series = append(m.series, vigil.Series{ID: 0x0, Subject: vigil.PatientSubject("anna"), Device: "cuff_2",
+		Metric: part("nibp-mean", "8478-0", "Mean blood pressure")})
+	h := handler(m)
+	if after := h.ObservationID(3, m.points[3][0]); after != before {
+		t.Errorf("the id was %s and is %s", before, after)
+	}
+	// A handler that has seen nothing yet finds the panel.
+	if res, _ := ask(t, handler(m), "Observation/"+before); res.StatusCode != http.StatusOK {
+		t.Errorf("the panel is not found: %d", res.StatusCode)
+	}
+}
+
+func TestASeriesThatJoinsAPanelKeepsItsOldIDs(t *testing.T) {
+	m := ward()
+	alone := *sys
+	alone.Panel = nil
+	m.series[1].Metric = &alone
+	id := handler(m).ObservationID(2, m.points[2][0])
+	m.series[1].Metric = sys
+	res, body := ask(t, handler(m), "Observation/"+id)
+	if res.StatusCode != http.StatusOK || dig(body, "id") != id || dig(body, "code", "coding", 0, "code") != "8480-6" {
+		t.Errorf("%d %v", res.StatusCode, body)
 	}
 }
 

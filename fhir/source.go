@@ -196,7 +196,7 @@ func (s *source) advance(ctx context.Context) error {
 		}
 		w := b.wave
 		w.Metric = s.wave.metric
-		s.next = &reading{g: s.g, wave: &w, order: order{at: w.Start, group: s.g.id(), key: uint64(w.Start), conflict: b.ordinal}} // #nosec G115 -- wraps on purpose
+		s.next = &reading{g: s.g, wave: &w, order: order{at: w.Start, group: s.g.id, key: uint64(w.Start), conflict: b.ordinal}} // #nosec G115 -- wraps on purpose
 		s.wave.skip()
 		return nil
 	}
@@ -229,7 +229,7 @@ func (s *source) advance(ctx context.Context) error {
 // pointOrder is the place of a point. Parts of a panel whose keys are positions
 // in the journal belong together when they stood in one frame.
 func (s *source) pointOrder(p *vigil.Point) order {
-	o := order{at: p.Taken, group: s.g.id(), key: p.Key, conflict: p.Conflict, attribution: p.Attribution}
+	o := order{at: p.Taken, group: s.g.id, key: p.Key, conflict: p.Conflict, attribution: p.Attribution}
 	if s.g.panel != nil && ownKeys(p.KeyKind) {
 		o.key = p.Key >> placeBits
 	}
