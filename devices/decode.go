@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/vigil-iomt/vigil"
@@ -22,6 +23,7 @@ type Decoded struct {
 	// good siblings are still in Readings, Waves and Events.
 	Refusals []vigil.Refusal
 
+	more   int // refusals that are not spelled out
 	doc    jsonbody.Doc
 	text   []byte // the fields, when the codec is not json
 	items  []jsonbody.Ref
@@ -37,7 +39,19 @@ func (d *Decoded) reset() {
 	clear(d.Waves) // let go of samples
 	clear(d.Events)
 	d.Readings, d.Waves, d.Events, d.Refusals = d.Readings[:0], d.Waves[:0], d.Events[:0], d.Refusals[:0]
-	d.Now, d.Patient = 0, ""
+	d.Now, d.Patient, d.more = 0, "", 0
+}
+
+// maxRefusals is how many refusals of one message are spelled out.
+const maxRefusals = 32
+
+// full tells whether no more refusals are spelled out, and counts one more.
+func (d *Decoded) full() bool {
+	if len(d.Refusals) < maxRefusals {
+		return false
+	}
+	d.more++
+	return true
 }
 
 // refuse notes a part that could not be read.
@@ -109,7 +123,9 @@ func (x *decoding) pos(path *jsonbody.Path) string {
 
 // refuse notes that what a path leads to could not be read.
 func (x *decoding) refuse(path *jsonbody.Path, reason string) {
-	x.out.refuse(x.pos(path), reason)
+	if !x.out.full() {
+		x.out.refuse(x.pos(path), reason)
+	}
 }
 
 // message reads the whole message.
@@ -135,7 +151,7 @@ func (x *decoding) message() {
 		for _, item := range out.items {
 			out.item = append(out.item[:0], out.states...)
 			x.read(g, item, out.item)
-			if !x.found {
+			if !x.found && !out.full() {
 				out.refuse(x.doc.PathTo(item), nothingFound)
 			}
 			found = true
@@ -143,6 +159,9 @@ func (x *decoding) message() {
 	}
 	if !found && len(out.Refusals) == 0 {
 		out.refuse("", nothingFound)
+	}
+	if out.more > 0 {
+		out.refuse("", fmt.Sprintf("and %d more parts", out.more))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -205,6 +206,30 @@ readings:
 		if got := says(decode(t, p, payload)); got != want {
 			t.Errorf("%s gives\n  %s, want\n  %s", payload, got, want)
 		}
+	}
+}
+
+func TestManyRefusalsAreCounted(t *testing.T) {
+	p := profileWith(t, "each: $.list[*]\nreadings:\n  - {metric: hr, path: .hr, unit: /min}\n")
+	got := decode(t, p, `{"list": [`+strings.Repeat(`{},`, 200_000)+`{"hr": 1}]}`)
+	if n := len(got.Refusals); n != maxRefusals+1 || got.Refusals[n-1].Reason != "and 199968 more parts" || len(got.Readings) != 1 {
+		t.Errorf("%d readings, %d refusals, the last %v", len(got.Readings), n, got.Refusals[n-1])
+	}
+}
+
+// TestTheGuideIsRight checks the example of docs/guide/add-a-device.md.
+func TestTheGuideIsRight(t *testing.T) {
+	guide, err := os.ReadFile("../docs/guide/add-a-device.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, ok := strings.Cut(string(guide), "```yaml\n")
+	text, _, end := strings.Cut(text, "```")
+	if !ok || !end {
+		t.Fatal("the guide has no profile")
+	}
+	for _, problem := range parse(t, text).Check() {
+		t.Error(problem)
 	}
 }
 

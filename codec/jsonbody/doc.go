@@ -12,6 +12,9 @@ import (
 	"unicode/utf8"
 )
 
+// keepValues is how many values a Doc keeps room for between two texts.
+const keepValues = 1 << 15
+
 // A Kind is the sort of a JSON value.
 type Kind uint8
 
@@ -30,8 +33,9 @@ const (
 // The limits of what is parsed. They bound memory and stack for hostile input;
 // no device has reason to come near.
 const (
-	MaxBytes = 8 << 20 // bytes of text
-	MaxDepth = 32      // arrays and objects within each other
+	MaxBytes  = 8 << 20 // bytes of text
+	MaxDepth  = 32      // arrays and objects within each other
+	MaxValues = 1 << 20 // values, each element and member counted
 )
 
 // A Ref refers to a value of a Doc.

@@ -36,6 +36,7 @@ func TestParseRefuses(t *testing.T) {
 		{"\"\xff\"", "line 1 column 2: not valid UTF-8"},
 		{`"\x"`, "line 1 column 2: not an escape that JSON has"},
 		{`"\ud800"`, "line 1 column 2: not an escape that JSON has"},
+		{"[" + strings.Repeat("0,", MaxValues), "line 1 column 2097152: more than 1048576 values"},
 		{`1 2`, "line 1 column 3: more text behind the value"},
 		{deep, "line 1 column 33: more than 32 arrays and objects within each other"},
 	} {
@@ -43,7 +44,7 @@ func TestParseRefuses(t *testing.T) {
 		err := d.Parse([]byte(c.text))
 		var syntax *SyntaxError
 		if !errors.As(err, &syntax) || err.Error() != c.want {
-			t.Errorf("Parse(%q) = %v, want %s", c.text, err, c.want)
+			t.Errorf("Parse(%.60q) = %v, want %s", c.text, err, c.want)
 		}
 	}
 }

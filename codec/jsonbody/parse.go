@@ -14,6 +14,9 @@ const manyKeys = 16
 // Parse reads a text. The Doc refers to src, which must not change as long as
 // the Doc is in use. A byte order mark before the text is skipped.
 func (d *Doc) Parse(src []byte) error {
+	if cap(d.nodes) > keepValues {
+		d.nodes, d.text, d.hashes = nil, nil, nil
+	}
 	d.src, d.text, d.nodes = src, d.text[:0], d.nodes[:0]
 	if len(src) > MaxBytes {
 		return d.fail(0, "longer than %d bytes", MaxBytes)
@@ -66,6 +69,9 @@ func (d *Doc) value(depth int) error {
 		return d.fail(d.pos, "text ends where a value should be")
 	}
 	at := len(d.nodes)
+	if at >= MaxValues {
+		return d.fail(d.pos, "more than %d values", MaxValues)
+	}
 	d.nodes = append(d.nodes, node{start: uint32(d.pos)}) // #nosec G115 -- MaxBytes
 	var err error
 	switch c := d.src[d.pos]; {
