@@ -1,5 +1,5 @@
 // Small makers of contract objects, for tests.
-import type { Bed, Metric, ReadingNow, SeriesInfo } from './api/types';
+import type { Bed, Location, Metric, Patient, ReadingNow, SeriesInfo } from './api/types';
 import type { SubjectNow } from './live/store';
 
 export const t0 = Date.parse('2026-11-21T07:00:00Z');
@@ -28,6 +28,7 @@ export function reading(
     text: value === null ? '' : String(value),
     unit: s.metric.unit,
     decimals: 0,
+    silenceMs: (s.metric.silence ?? 0) / 1000,
     time: at(ms),
     arrived: at(ms),
     quality: [],
@@ -36,10 +37,26 @@ export function reading(
   };
 }
 
+export const location = (id: string, name: string, kind = 'bed', unit = '4 East'): Location => ({
+  id,
+  name,
+  unit,
+  kind,
+  rank: 7,
+  created: at(0),
+});
+
+export const patient = (id: string, family: string, given?: string): Patient => ({
+  id,
+  family,
+  ...(given ? { given } : {}),
+  created: at(0),
+});
+
 export function bed(list: SeriesInfo[], more: Partial<Bed> = {}): Bed {
   return {
-    location: { id: 'l1', name: '07', unit: '4 East', kind: 'bed', rank: 7 },
-    patient: { id: 'p1', family: 'Godwit', given: 'Ada' },
+    location: location('l1', '07'),
+    patient: patient('p1', 'Godwit', 'Ada'),
     devices: [{ id: 'd1', name: 'M-1', profile: 'bedside-monitor', title: 'Bedside monitor' }],
     series: list,
     latest: [],

@@ -1,5 +1,8 @@
-// Requests to /api/v1. Failures become ApiError with the server's own words
-// (RFC 9457 problem+json), so that a screen can show what to do.
+// Requests to /api/v1, typed by the server's own OpenAPI document. Failures
+// become ApiError with the server's own words (RFC 9457 problem+json), so that
+// a screen can show what to do.
+
+import type { paths } from './schema';
 
 export class ApiError extends Error {
   readonly status: number;
@@ -30,7 +33,7 @@ async function problem(res: Response): Promise<ApiError> {
 async function ask<T>(path: string, init: RequestInit): Promise<T> {
   let res: Response;
   try {
-    res = await fetch(`/api/v1${path}`, { ...init, signal: init.signal ?? AbortSignal.timeout(15_000) });
+    res = await fetch(`/api/v1${path}`, { ...init, signal: AbortSignal.timeout(15_000) });
   } catch (err) {
     throw new ApiError(0, `The server was not reached. ${err instanceof Error ? err.message : ''}`.trim());
   }
@@ -38,22 +41,47 @@ async function ask<T>(path: string, init: RequestInit): Promise<T> {
   return (res.status === 204 ? undefined : await res.json()) as T;
 }
 
-export type Query = Record<string, string | number | undefined>;
+type Responding = { responses: { 200: { content: { 'application/json': unknown } } } };
+type With<M extends 'get' | 'post'> = {
+  [P in keyof paths]: paths[P] extends Record<M, Responding> ? P : never;
+}[keyof paths];
+type Operation<P extends keyof paths, M extends 'get' | 'post'> =
+  paths[P] extends Record<M, infer O> ? O : never;
+type Answer<O> = O extends { responses: { 200: { content: { 'application/json': infer T } } } } ? T : never;
+type Asking<O> = O extends { requestBody?: { content: { 'application/json': infer B } } } ? B : never;
+type QueryOf<O> = O extends { parameters: { query?: infer Q } } ? Q : never;
 
-/** Adds the query parameters that have a value. */
-export function withQuery(path: string, query?: Query): string {
-  const q = new URLSearchParams();
-  for (const [k, v] of Object.entries(query ?? {})) if (v !== undefined && v !== '') q.set(k, String(v));
-  const text = q.toString();
-  return text ? `${path}?${text}` : path;
+interface Filled {
+  /** What stands for {id} or {name} in the path. */
+  id?: string;
 }
 
-export const get = <T>(path: string, query?: Query): Promise<T> =>
-  ask<T>(withQuery(path, query), { headers: { accept: 'application/json' } });
+/** Fills {id} or {name}, and adds the query parameters that have a value. */
+export function address(path: string, id?: string, query?: object): string {
+  const q = new URLSearchParams();
+  for (const [k, v] of Object.entries(query ?? {})) {
+    const text = Array.isArray(v) ? v.join(',') : String(v ?? '');
+    if (text) q.set(k, text);
+  }
+  const filled = path.replace(/\{\w+\}/, encodeURIComponent(id ?? ''));
+  const text = q.toString();
+  return text ? `${filled}?${text}` : filled;
+}
 
-export const post = <T>(path: string, body: unknown): Promise<T> =>
-  ask<T>(path, {
+/** Reads a resource. */
+export const get = <P extends With<'get'>>(
+  path: P,
+  at: Filled & { query?: QueryOf<Operation<P, 'get'>> } = {},
+): Promise<Answer<Operation<P, 'get'>>> =>
+  ask(address(path, at.id, at.query as object | undefined), { headers: { accept: 'application/json' } });
+
+/** Changes something. */
+export const post = <P extends With<'post'>>(
+  path: P,
+  at: Filled & { body?: Asking<Operation<P, 'post'>> } = {},
+): Promise<Answer<Operation<P, 'post'>>> =>
+  ask(address(path, at.id), {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json' },
-    body: JSON.stringify(body),
+    body: JSON.stringify(at.body ?? {}),
   });

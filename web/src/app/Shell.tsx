@@ -3,7 +3,6 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet } from '@tanstack/react-router';
 import { useLayoutEffect, useSyncExternalStore } from 'react';
 import { get } from '../api/fetch';
-import type { System } from '../api/types';
 import { clock } from '../clinical/age';
 import { Icon, type IconName, Logo } from '../icons';
 
@@ -77,7 +76,7 @@ function TopBar() {
 function ServerLamp() {
   const q = useQuery({
     queryKey: ['system'],
-    queryFn: () => get<System>('/system'),
+    queryFn: () => get('/system'),
     refetchInterval: 2_000,
     retry: false,
   });

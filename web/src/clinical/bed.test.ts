@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bed, metric, now, reading, series, t0 } from '../testdata';
+import { bed, location, metric, now, reading, series, t0 } from '../testdata';
 import { tileView } from './bed';
 import { tileText } from './words';
 
@@ -100,7 +100,7 @@ test('free, waiting, and no device', () => {
 test('a home leads with glucose, a fridge with its temperature', () => {
   const glucose = series(10, metric('glucose', { cadence: 300e6, silence: 900e6, unit: 'mmol/L' }));
   const home = bed([hr, glucose], {
-    location: { id: 'h', name: 'H1', unit: 'Homes', kind: 'home', rank: 1 },
+    location: location('h', 'H1', 'home', 'Homes'),
   });
   const v = tileView(
     home,
@@ -112,7 +112,7 @@ test('a home leads with glucose, a fridge with its temperature', () => {
   const room = series(11, metric('room-temp', { unit: 'Cel' }), { subject: 'location/f' });
   const fridge = bed([room], {
     patient: null,
-    location: { id: 'f', name: 'Fridge', unit: '4 East', kind: 'fridge', rank: 9 },
+    location: location('f', 'Fridge', 'fridge', '4 East'),
   });
   expect(texts(tileView(fridge, now([reading(room, 4.6, 0)]), t0, 3))).toEqual(['room-temp 4.6']);
 });

@@ -2,7 +2,7 @@
 // sockets, and the wall as it was fetched last.
 
 import { get } from '../api/fetch';
-import type { StoredEvent, Wall } from '../api/types';
+import type { Wall } from '../api/types';
 import { SweepEngine } from '../clinical/sweep';
 import { ServerClock } from './clock';
 import { EventSocket, type Frame, type Phase, socketURL } from './socket';
@@ -112,7 +112,7 @@ export class Session {
     this.fetchedAt = Date.now();
     try {
       const first = this.wallData === null;
-      const w = await get<Wall>('/wall');
+      const w = (await get('/wall')) as Wall;
       this.clock.learn(w.time);
       this.wallData = w;
       this.error = '';
@@ -134,7 +134,7 @@ export class Session {
   private async fetchEvents(): Promise<void> {
     const from = new Date(this.clock.now() - eventHours * 3_600_000).toISOString();
     try {
-      const { events } = await get<{ events: StoredEvent[] | null }>('/events', { from });
+      const { events } = await get('/events', { query: { from, desc: true, limit: 500 } });
       for (const e of events ?? []) this.store.event(e);
       this.store.beat();
     } catch {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { StoredEvent, Wall } from '../api/types';
-import { at, bed, metric, reading, series, t0 } from '../testdata';
+import { at, bed, location, metric, patient, reading, series, t0 } from '../testdata';
 import { LiveStore } from './store';
 
 const hr = series(1, metric('hr'));
@@ -9,12 +9,13 @@ const other = series(2, metric('hr'), { subject: 'patient/p2' });
 function filled() {
   const store = new LiveStore(() => t0);
   const second = bed([other], {
-    patient: { id: 'p2', family: 'Heron' },
-    location: { id: 'l2', name: '08', unit: '4 East', kind: 'bed', rank: 8 },
+    patient: patient('p2', 'Heron'),
+    location: location('l2', '08', 'bed', '4 East'),
   });
   const wall: Wall = {
     time: at(0),
     units: [{ name: '4 East', beds: [bed([hr], { latest: [reading(hr, 70, 0)] }), second] }],
+    unattributed: [],
   };
   store.wall(wall);
   return store;
@@ -102,6 +103,6 @@ test('a state word has a beginning only when this screen saw it begin', () => {
 
 test('a patient who left the wall is forgotten', () => {
   const store = filled();
-  store.wall({ time: at(0), units: [] });
+  store.wall({ time: at(0), units: [], unattributed: [] });
   expect(store.get('patient/p1').readings.size).toBe(0);
 });

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { get } from '../api/fetch';
-import type { Patient, ReadingNow } from '../api/types';
+import type { ReadingNow } from '../api/types';
 import { ageOf, qualityText, shortAge, stateOf, takenAt, unitText } from '../clinical/age';
 import { Logo } from '../icons';
 
@@ -13,13 +13,14 @@ interface Asked<T> {
   lostAt: number;
 }
 
-function useAsked<T>(path: string, query: Record<string, string>): Asked<T> {
+/** Asks again and again; key says when the question is another one. */
+function useAsked<T>(key: string, question: () => Promise<T>): Asked<T> {
   const [state, set] = useState<Asked<T>>({ data: undefined, lostAt: 0 });
-  const key = JSON.stringify(query);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for the question
   useEffect(() => {
     let on = true;
     const ask = () =>
-      get<T>(path, JSON.parse(key) as Record<string, string>).then(
+      question().then(
         (data) => on && set({ data, lostAt: 0 }),
         () => on && set((s) => ({ ...s, lostAt: s.lostAt || Date.now() })),
       );
@@ -29,7 +30,7 @@ function useAsked<T>(path: string, query: Record<string, string>): Asked<T> {
       on = false;
       clearInterval(timer);
     };
-  }, [path, key]);
+  }, [key]);
   return state;
 }
 
@@ -39,7 +40,7 @@ export function Today() {
 }
 
 function Choose() {
-  const { data, lostAt } = useAsked<{ patients: Patient[] | null }>('/patients', {});
+  const { data, lostAt } = useAsked('patients', () => get('/patients'));
   const patients = data?.patients ?? [];
   return (
     <Frame lostAt={lostAt} title="Who are you?">
@@ -82,8 +83,8 @@ function printed(r: ReadingNow, all: ReadingNow[]): string {
 }
 
 function Mine({ id }: { id: string }) {
-  const who = useAsked<Patient>(`/patients/${encodeURIComponent(id)}`, {});
-  const latest = useAsked<{ readings: ReadingNow[] | null }>('/latest', { patient: id });
+  const who = useAsked(`patient ${id}`, () => get('/patients/{id}', { id }));
+  const latest = useAsked(`latest ${id}`, () => get('/latest', { query: { patient: [id] } }));
   const all = latest.data?.readings ?? [];
   const shown = all
     .filter((r) => !folded.has(r.metric) && r.metric !== 'battery')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Bed, Wall } from '../api/types';
 import { LiveStore } from '../live/store';
-import { at, bed, metric, reading, series, t0 } from '../testdata';
+import { at, bed, location, metric, patient, reading, series, t0 } from '../testdata';
 import { attention } from './attention';
 import { plan, waveLimit } from './layout';
 import { pagesOf, sectionsOf } from './pages';
@@ -34,10 +34,11 @@ test('fewer waves the more tiles', () => {
 });
 
 const place = (name: string, kind: string, unit = '4 East', more: Partial<Bed> = {}) =>
-  bed([], { location: { id: `${unit}-${name}`, name, unit, kind, rank: 1 }, ...more });
+  bed([], { location: location(`${unit}-${name}`, name, kind, unit), ...more });
 const wall = (units: Record<string, Bed[]>): Wall => ({
   time: at(0),
   units: Object.entries(units).map(([name, beds]) => ({ name, beds })),
+  unattributed: [],
 });
 
 test('a fridge of a ward stands beside the beds, a cold store has tiles', () => {
@@ -63,8 +64,8 @@ test('attention: silence first, then devices, then nobody’s readings; a limit 
   const spo2 = series(2, metric('spo2'), { subject: 'patient/p2' });
   const a = bed([hr]);
   const b = bed([spo2], {
-    patient: { id: 'p2', family: 'Heron' },
-    location: { id: 'l2', name: '08', unit: '4 East', kind: 'bed', rank: 8 },
+    patient: patient('p2', 'Heron'),
+    location: location('l2', '08', 'bed', '4 East'),
   });
   const w: Wall = {
     time: at(0),
@@ -77,7 +78,7 @@ test('attention: silence first, then devices, then nobody’s readings; a limit 
         ],
       },
     ],
-    unattributed: [{ device: { id: 'x', profile: 'pulse-oximeter' } }],
+    unattributed: [{ device: { id: 'x', profile: 'pulse-oximeter' }, location: null }],
   };
   const store = new LiveStore(() => t0);
   store.wall(w);

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { get } from '../../api/fetch';
-import type { Assignment, Device, Patient, ReadingNow, Wall } from '../../api/types';
+import type { Device, Wall } from '../../api/types';
 import { exactly } from '../../clinical/age';
 import { Facts, Loaded, Nothing, Page, Side } from '../parts';
 import { Readings } from '../Readings';
@@ -31,9 +31,9 @@ export default function Devices() {
   const [find, setFind] = useState('');
   const devices = useQuery({
     queryKey: ['devices'],
-    queryFn: () => get<{ devices: Device[] | null }>('/devices'),
+    queryFn: () => get('/devices'),
   });
-  const wall = useQuery({ queryKey: ['wall'], queryFn: () => get<Wall>('/wall') });
+  const wall = useQuery({ queryKey: ['wall'], queryFn: () => get('/wall') as Promise<Wall> });
   const where = whereOf(wall.data);
   const list = (devices.data?.devices ?? []).filter((d) => matches(d, where.get(d.id), find));
   return (
@@ -132,20 +132,20 @@ function List({
 function Detail({ id }: { id: string }) {
   const device = useQuery({
     queryKey: ['device', id],
-    queryFn: () => get<Device>(`/devices/${encodeURIComponent(id)}`),
+    queryFn: () => get('/devices/{id}', { id }),
   });
   const links = useQuery({
     queryKey: ['assignments', id],
-    queryFn: () => get<{ assignments: Assignment[] | null }>('/assignments', { device: id }),
+    queryFn: () => get('/assignments', { query: { device: id } }),
   });
   const latest = useQuery({
     queryKey: ['latest', 'device', id],
-    queryFn: () => get<{ readings: ReadingNow[] | null }>('/latest', { device: id }),
+    queryFn: () => get('/latest', { query: { device: [id] } }),
     refetchInterval: 2_000,
   });
   const patients = useQuery({
     queryKey: ['patients'],
-    queryFn: () => get<{ patients: Patient[] | null }>('/patients'),
+    queryFn: () => get('/patients'),
   });
   const subject = (s: string) => {
     const p = patients.data?.patients?.find((x) => `patient/${x.id}` === s);

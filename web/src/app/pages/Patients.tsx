@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { get } from '../../api/fetch';
-import type { Patient, ReadingNow, Wall } from '../../api/types';
+import type { Patient, Wall } from '../../api/types';
 import { born } from '../../clinical/age';
 import { Facts, Loaded, Nothing, Page, Side } from '../parts';
 import { Readings } from '../Readings';
@@ -22,9 +22,9 @@ export default function Patients() {
   const [find, setFind] = useState('');
   const patients = useQuery({
     queryKey: ['patients'],
-    queryFn: () => get<{ patients: Patient[] | null }>('/patients'),
+    queryFn: () => get('/patients'),
   });
-  const wall = useQuery({ queryKey: ['wall'], queryFn: () => get<Wall>('/wall') });
+  const wall = useQuery({ queryKey: ['wall'], queryFn: () => get('/wall') as Promise<Wall> });
   const places = placesOf(wall.data);
   const list = (patients.data?.patients ?? []).filter((p) =>
     [nameOf(p), p.mrn, p.id, places.get(p.id)].join(' ').toLowerCase().includes(find.toLowerCase()),
@@ -104,7 +104,7 @@ function List({
 function Detail({ patient: p, place }: { patient: Patient; place: string | undefined }) {
   const latest = useQuery({
     queryKey: ['latest', p.id],
-    queryFn: () => get<{ readings: ReadingNow[] | null }>('/latest', { patient: p.id }),
+    queryFn: () => get('/latest', { query: { patient: [p.id] } }),
     refetchInterval: 2_000,
   });
   return (

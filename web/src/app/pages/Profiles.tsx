@@ -3,19 +3,15 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { get, post } from '../../api/fetch';
-import type { Problem, Profile } from '../../api/types';
-import { qualityText, unitText } from '../../clinical/age';
+import type { Problem, Profile, Tried } from '../../api/types';
+import { unitText } from '../../clinical/age';
 import { Facts, Loaded, Page, Side } from '../parts';
-
-interface ProfileText extends Profile {
-  text?: string;
-}
 
 export default function Profiles() {
   const { id } = useParams({ strict: false });
   const list = useQuery({
     queryKey: ['profiles'],
-    queryFn: () => get<{ profiles: Profile[] | null; problems: Problem[] | null }>('/profiles'),
+    queryFn: () => get('/profiles'),
   });
   return (
     <div className="split">
@@ -108,7 +104,7 @@ function List({ profiles, chosen }: { profiles: Profile[]; chosen: string | unde
 function Detail({ id }: { id: string }) {
   const profile = useQuery({
     queryKey: ['profile', id],
-    queryFn: () => get<ProfileText>(`/profiles/${encodeURIComponent(id)}`),
+    queryFn: () => get('/profiles/{name}', { id }),
     refetchInterval: false,
   });
   return (
@@ -145,13 +141,6 @@ function Detail({ id }: { id: string }) {
   );
 }
 
-interface Tried {
-  readings: { metric: string; text?: string; value: number | null; unit: string; quality: string[] }[] | null;
-  waves: { metric: string; samples?: unknown[] }[] | null;
-  events: { type: string }[] | null;
-  refusals: { pos?: string; reason: string }[] | null;
-}
-
 /** Checks a profile's text and tries it on a message, without keeping either. */
 function Bench({
   text: initial,
@@ -165,16 +154,14 @@ function Bench({
   const [text, setText] = useState(initial);
   const [payload, setPayload] = useState('');
   const [channel, setChannel] = useState('');
-  const own = text !== '' ? { text } : { name };
+  const own = text !== '' || !name ? { text } : { name };
   const check = useMutation({
-    mutationFn: () => post<{ ok: boolean; problems: Problem[] | null }>('/profiles/check', { text }),
+    mutationFn: () => post('/profiles/check', { body: { text } }),
   });
   const attempt = useMutation({
     mutationFn: () =>
-      post<Tried>('/profiles/try', {
-        ...own,
-        ...(payload ? { payload } : {}),
-        ...(channel ? { channel } : {}),
+      post('/profiles/try', {
+        body: { ...own, ...(payload ? { payload } : {}), ...(channel ? { channel } : {}) },
       }),
   });
   return (
@@ -201,7 +188,7 @@ function Bench({
       {check.data && !check.data.ok && <Problems problems={check.data.problems ?? []} title="Problems" />}
       <Textarea
         label="Message"
-        description="Empty tries the profile's own examples."
+        description="Empty tries the profile's first example."
         value={payload}
         onChange={(e) => setPayload(e.currentTarget.value)}
         rows={4}
@@ -223,30 +210,17 @@ function Bench({
 }
 
 function Result({ tried }: { tried: Tried }) {
+  const parts = [...tried.readings, ...tried.waves, ...tried.events];
   return (
     <ul className="lines">
-      {(tried.readings ?? []).map((r, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a batch repeats metrics, and the list never changes
+      {parts.map((p, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a batch repeats names, and the list never changes
         <li key={i}>
-          {r.metric}
-          <b>
-            {r.text ?? r.value ?? 'no value'} {unitText(r.unit)}
-          </b>
-          <small>{r.quality.map(qualityText).join(', ') || 'good'}</small>
+          {p.name} <b>{p.text}</b>
+          <small>{p.time}</small>
         </li>
       ))}
-      {(tried.waves ?? []).map((w) => (
-        <li key={`wave ${w.metric}`}>
-          {w.metric} <b>{w.samples ? `${w.samples.length} samples` : 'wave'}</b>
-        </li>
-      ))}
-      {(tried.events ?? []).map((e, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: as above
-        <li key={`event ${i}`}>
-          {e.type} <b>event</b>
-        </li>
-      ))}
-      {(tried.refusals ?? []).map((r) => (
+      {tried.refusals.map((r) => (
         <li key={`${r.pos} ${r.reason}`} className="bad">
           refused <b>{r.reason}</b>
           <small>{r.pos}</small>

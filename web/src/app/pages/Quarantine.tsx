@@ -9,11 +9,14 @@ import { Facts, Loaded, Nothing, Page, Side } from '../parts';
 
 export default function Quarantine() {
   const { id } = useParams({ strict: false });
-  const [state, setState] = useState('open');
+  const [state, setState] = useState<State | ''>('open');
   const [device, setDevice] = useState('');
   const list = useQuery({
     queryKey: ['quarantine', state, device],
-    queryFn: () => get<{ entries: QuarantineEntry[] | null }>('/quarantine', { state, device, limit: 200 }),
+    queryFn: () =>
+      get('/quarantine', {
+        query: { ...(state ? { state } : {}), ...(device ? { device } : {}), limit: 200 },
+      }),
   });
   const entries = list.data?.entries ?? [];
   return (
@@ -26,7 +29,7 @@ export default function Quarantine() {
             <SegmentedControl
               aria-label="State"
               value={state}
-              onChange={setState}
+              onChange={(v) => setState(v as State | '')}
               data={[
                 { value: 'open', label: 'Open' },
                 { value: 'replayed', label: 'Replayed' },
@@ -103,13 +106,15 @@ function List({ entries, chosen }: { entries: QuarantineEntry[]; chosen: string 
   );
 }
 
+type State = 'open' | 'replayed' | 'closed';
+
 interface Replayed {
   replayed: number;
-  refused: { id?: string; pos?: string; reason: string }[] | null;
+  refused: { pos?: string; reason: string }[];
 }
 
 const replayText = (r: Replayed) => {
-  const refused = r.refused ?? [];
+  const { refused } = r;
   const first = refused[0];
   if (!first) return `${r.replayed} replayed. The readings have landed.`;
   return `${r.replayed} replayed, ${refused.length} refused again: ${[first.pos, first.reason].filter(Boolean).join(': ')}`;
@@ -125,7 +130,7 @@ function useAct<T>(act: () => Promise<T>) {
 
 function ReplayAll({ entries, device }: { entries: QuarantineEntry[]; device: string }) {
   const open = entries.filter((e) => e.state === 'open').length;
-  const act = useAct(() => post<Replayed>('/quarantine/replay', device ? { device } : {}));
+  const act = useAct(() => post('/quarantine/replay', { body: device ? { device } : {} }));
   return (
     <>
       <Button onClick={() => act.mutate()} loading={act.isPending} disabled={open === 0}>
@@ -139,7 +144,7 @@ function ReplayAll({ entries, device }: { entries: QuarantineEntry[]; device: st
 function Detail({ id }: { id: string }) {
   const entry = useQuery({
     queryKey: ['quarantine', 'entry', id],
-    queryFn: () => get<QuarantineDetail>(`/quarantine/${encodeURIComponent(id)}`),
+    queryFn: () => get('/quarantine/{id}', { id }),
   });
   const now = Date.now();
   return (
@@ -191,9 +196,8 @@ function Detail({ id }: { id: string }) {
 
 function Acts({ entry }: { entry: QuarantineDetail }) {
   const [reason, setReason] = useState('');
-  const path = `/quarantine/${encodeURIComponent(entry.id)}`;
-  const replay = useAct(() => post<Replayed>(`${path}/replay`, {}));
-  const close = useAct(() => post<unknown>(`${path}/close`, { reason }));
+  const replay = useAct(() => post('/quarantine/{id}/replay', { id: entry.id }));
+  const close = useAct(() => post('/quarantine/{id}/close', { id: entry.id, body: { reason } }));
   if (entry.state !== 'open') return null;
   return (
     <div className="acts">

@@ -1,7 +1,6 @@
 import { Table } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { get } from '../../api/fetch';
-import type { Health, System as SystemInfo } from '../../api/types';
 import { exactly } from '../../clinical/age';
 import { Icon } from '../../icons';
 import { Facts, Loaded, Page } from '../parts';
@@ -9,10 +8,10 @@ import { Facts, Loaded, Page } from '../parts';
 export default function System() {
   const health = useQuery({
     queryKey: ['health'],
-    queryFn: () => get<Health>('/health'),
+    queryFn: () => get('/health'),
     refetchInterval: 5_000,
   });
-  const system = useQuery({ queryKey: ['system'], queryFn: () => get<SystemInfo>('/system') });
+  const system = useQuery({ queryKey: ['system'], queryFn: () => get('/system') });
   const bad = health.data?.checks.filter((c) => !c.ok).length ?? 0;
   return (
     <Page
