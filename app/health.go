@@ -9,15 +9,11 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/api"
 )
 
-// A Check is one thing that was looked at, with advice where it is not well.
-type Check struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-	Advice string `json:"advice,omitempty"`
-}
+// Check is what health and Diagnose report.
+type Check = api.Check
 
 // good and bad make checks.
 func good(name, format string, args ...any) Check {

@@ -22,9 +22,19 @@ import (
 // at once; /readyz says when the consumers have caught up.
 func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 	var addrs Addresses
-	routes, err := s.routes()
-	if err != nil {
-		return err
+	var err error
+	routes := s.routes()
+	group.Go(func() error { return s.supervise(ctx, "httpin", s.httpin) })
+	if s.c.MQTT != "" {
+		l, err := net.Listen("tcp", s.c.MQTT)
+		if err != nil {
+			return fmt.Errorf("listen for MQTT: %w (another program may have this port; choose one with --mqtt)", err)
+		}
+		addrs.MQTT = l.Addr().String()
+		s.mqtt = mqtt.New(mqtt.Config{
+			Listeners: []net.Listener{l}, Auth: s.registry, May: s.registry.MaySpeak, Now: time.Now, Log: s.log,
+		})
+		group.Go(func() error { return s.supervise(ctx, "mqtt", s.mqtt) })
 	}
 	if addrs.Socket, err = s.serveSocket(ctx, group, routes); err != nil {
 		return err
@@ -36,17 +46,6 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 		}
 		addrs.HTTP = l.Addr().String()
 		serveHTTP(ctx, group, &http.Server{Handler: routes}, l)
-	}
-	if s.c.MQTT != "" {
-		l, err := net.Listen("tcp", s.c.MQTT)
-		if err != nil {
-			return fmt.Errorf("listen for MQTT: %w (another program may have this port; choose one with --mqtt)", err)
-		}
-		addrs.MQTT = l.Addr().String()
-		s.mqtt = mqtt.New(mqtt.Config{
-			Listeners: []net.Listener{l}, Auth: s.registry, May: s.registry.MaySpeak, Now: time.Now, Log: s.log,
-		})
-		group.Go(func() error { return s.supervise(ctx, "mqtt", s.mqtt) })
 	}
 	group.Go(func() error { return s.catchUp(ctx, addrs) })
 	return nil

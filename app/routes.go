@@ -1,5 +1,80 @@
 package app
 
-import "net/http"
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
 
-func (s *server) routes() (http.Handler, error) { return http.NewServeMux(), nil }
+	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/api"
+	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/fhir"
+	"github.com/vigil-iomt/vigil/ingest"
+	"github.com/vigil-iomt/vigil/live"
+	"github.com/vigil-iomt/vigil/protocol/httpin"
+	"github.com/vigil-iomt/vigil/web"
+)
+
+// routes lists every HTTP route of the server. Devices prove themselves to
+// httpin; everybody else passes the guard.
+func (s *server) routes() http.Handler {
+	s.httpin = httpin.New(httpin.Config{
+		Auth: s.registry, May: s.registry.MaySpeak, Trusted: trusted, Answers: answers{s.db}, Now: time.Now, Log: s.log,
+	})
+	records := s.fhir()
+	inner := http.NewServeMux()
+	inner.Handle("/api/v1/", s.api(records))
+	inner.Handle("/fhir", records)
+	inner.Handle("/fhir/", records)
+	inner.Handle("/ws/events", permitted(live.ActionEvents, http.HandlerFunc(s.hub.ServeEvents)))
+	inner.Handle("/ws/waves", permitted(live.ActionWaves, http.HandlerFunc(s.hub.ServeWaves)))
+	inner.Handle("/metrics", permitted("system.metrics", s.metrics()))
+
+	outer := http.NewServeMux()
+	outer.Handle("/ingest/v1/", s.httpin)
+	outer.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
+	outer.HandleFunc("/readyz", s.ready)
+	for _, path := range []string{"/api/", "/fhir", "/fhir/", "/ws/", "/metrics"} {
+		outer.Handle(path, guard(s.registry.Bearer, inner))
+	}
+	outer.Handle("/", web.Handler())
+	return outer
+}
+
+// api is /api/v1.
+func (s *server) api(records *fhir.Handler) http.Handler {
+	return api.New(api.Config{
+		Registry: s.registry, Tokens: s.registry, Readings: s.db, Events: s.db, Quarantine: s.db,
+		Replay: func(ctx context.Context, entry string) (ingest.Replay, error) {
+			return s.ingest.Replay(ctx, s.db, entry)
+		},
+		ReplayAll: func(ctx context.Context, device vigil.DeviceID) ([]ingest.Replay, error) {
+			return s.ingest.ReplayAll(ctx, s.db, device)
+		},
+		Profiles: func() (*devices.Catalog, []devices.Problem) {
+			c := s.profiles.Load()
+			return c.Catalog, c.problems
+		},
+		Health: s.health, ObservationID: records.ObservationID, Permit: permit,
+		Version: Version().Vigil, Demo: s.o.Demo, Started: s.started, Now: time.Now, Log: s.log,
+	})
+}
+
+// fhir is /fhir.
+func (s *server) fhir() *fhir.Handler {
+	return fhir.New(fhir.Config{
+		Readings: s.db, Registry: s.registry, IDKey: [16]byte(s.install.ObservationKey),
+		DeviceType: func(profile string) (string, []vigil.Code) {
+			if p, ok := s.profiles.Load().Profile(profile); ok {
+				return p.Title, p.Codes
+			}
+			return "", nil
+		},
+		Permit: func(ctx context.Context, action vigil.Action) error {
+			a, _ := vigil.ActorFrom(ctx)
+			return permit(a, action)
+		},
+		Version: Version().Vigil, Now: time.Now, Log: s.log,
+	})
+}

@@ -48,6 +48,7 @@ type server struct {
 	started time.Time
 
 	data     *dataFolder
+	install  installation
 	mqtt     *mqtt.Driver
 	httpin   *httpin.Handler
 	db       *store.DB
@@ -114,8 +115,12 @@ func (s *server) open(ctx context.Context) error {
 		Registry: s.registry, Profiles: func() *devices.Catalog { return s.profiles.Load().Catalog },
 		Journal: s.journal, QuarantineOpen: s.db.QuarantineOpen, Now: time.Now,
 	})
+	if s.install, err = s.installed(ctx); err != nil {
+		return err
+	}
 	s.hub = live.New(live.Config{
-		Snapshot: s.db, Events: s.db, Resolver: s.db, Partitions: s.c.Partitions, Now: time.Now, Log: s.log,
+		Snapshot: s.db, Events: s.db, Resolver: s.db, Partitions: s.c.Partitions, Epoch: s.install.ID,
+		Serves: s.registry.ServedAt, Now: time.Now, Log: s.log,
 	})
 	return nil
 }
@@ -128,8 +133,12 @@ func (s *server) reload(c *devices.Catalog, problems []devices.Problem) {
 	}
 }
 
-// registryChanged tells the screens.
+// registryChanged tells the screens, and ends the connections of a device whose
+// credentials may be void.
 func (s *server) registryChanged(kind, id string) {
+	if d, ok := s.registry.Device(vigil.DeviceID(id)); kind == "device" && ok && d.Revoked != 0 && s.mqtt != nil {
+		s.mqtt.Disconnect(d.ID)
+	}
 	if s.hub != nil {
 		s.hub.RegistryChanged(kind, id)
 	}

@@ -99,8 +99,11 @@ func report(c *console, device vigil.DeviceID, sum play.Summary, result wire.Res
 	out := struct {
 		Device vigil.DeviceID `json:"device"`
 		play.Summary
-		wire.Result
-	}{device, sum, result}
+		Accepted    int64  `json:"accepted"`
+		Repeated    int64  `json:"repeated"`
+		Quarantined int64  `json:"quarantined"`
+		Reason      string `json:"reason,omitempty"`
+	}{device, sum, result.Accepted, result.Repeated, result.Quarantined, result.First}
 	return c.print(out, func(t *table) {
 		t.row("device", device)
 		t.row("messages", sum.Messages)

@@ -198,3 +198,55 @@ func (cmd profileShowCmd) Run(c *console) error {
 	_, err := c.out.Write(p.Text)
 	return err
 }
+
+// tryExamples runs the examples of a profile and tells which of them hold.
+func tryExamples(c *console, p *devices.Profile) error {
+	problems := p.Check()
+	out := struct {
+		Profile  string            `json:"profile"`
+		Examples []tried           `json:"examples"`
+		Problems []devices.Problem `json:"problems"`
+	}{Profile: p.Name, Problems: problems}
+	for i := range p.Examples {
+		e := &p.Examples[i]
+		out.Examples = append(out.Examples, tried{e.Name, devices.Try(p, e.Channel, e.Message())})
+	}
+	err := c.print(out, func(t *table) {
+		for _, e := range out.Examples {
+			t.row(e.Name)
+			printTried(t, e.Tried)
+		}
+		for _, pr := range problems {
+			t.row(problemText(p.Name, pr))
+		}
+	})
+	if err == nil && len(problems) > 0 {
+		err = fmt.Errorf("%d problem(s)", len(problems))
+	}
+	return err
+}
+
+// tried is an example with what became of it.
+type tried struct {
+	Name string `json:"name"`
+	devices.Tried
+}
+
+// printTried prints what a payload said.
+func printTried(t *table, r devices.Tried) {
+	for _, part := range [][]devices.TriedPart{r.Readings, r.Waves, r.Events} {
+		for _, p := range part {
+			codes := make([]string, len(p.Codes))
+			for i, k := range p.Codes {
+				codes[i] = k.String()
+			}
+			t.row("", p.Name, p.Text, p.Time, strings.Join(codes, " "))
+		}
+	}
+	if r.Patient != "" {
+		t.row("", "patient", r.Patient)
+	}
+	for _, f := range r.Refusals {
+		t.row("", "refused", f.Error())
+	}
+}
