@@ -26,10 +26,21 @@ func document() huma.Config {
 }
 
 // tidy says in the document what holds of every answer: lists are never null,
-// and an operation's errors are problem documents.
+// and the two things that may be absent are.
 func tidy(doc *huma.OpenAPI) {
-	for _, s := range doc.Components.Schemas.Map() {
+	all := doc.Components.Schemas.Map()
+	for _, s := range all {
 		tidySchema(s)
+	}
+	orNull(all["Bed"], "patient")
+	orNull(all["Stray"], "location")
+}
+
+// orNull says that a property may be null, which huma cannot say of objects.
+func orNull(s *huma.Schema, name string) {
+	p := s.Properties[name]
+	s.Properties[name] = &huma.Schema{
+		Description: p.Description, OneOf: []*huma.Schema{{Ref: p.Ref}, {Type: "null"}},
 	}
 }
 
