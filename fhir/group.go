@@ -46,6 +46,11 @@ func (g *group) codes() []vigil.Code {
 // title is Observation.code.text.
 func (g *group) title() string {
 	if g.panel != nil {
+		for _, c := range g.panel.Codes {
+			if c.Display != "" {
+				return c.Display
+			}
+		}
 		return g.panel.Name
 	}
 	return metricTitle(g.parts[0].Metric)

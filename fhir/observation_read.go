@@ -89,7 +89,29 @@ func (h *Handler) versions(ctx context.Context, id vigil.SeriesID, x identity) (
 		return p.Attribution != x.attribution || p.Conflict != x.conflict
 	})
 	slices.SortStableFunc(pts, func(a, b vigil.Point) int { return cmp.Compare(a.Version, b.Version) })
-	return pts, nil
+	if x.conflict == 0 || len(pts) == 0 {
+		return pts, nil
+	}
+	x.conflict = 0
+	first, err := h.versions(ctx, id, x)
+	return withdraw(pts, first), err
+}
+
+// withdraw adds a version that takes a conflicting value back when a later
+// correction of the same reading has replaced all of its values. The store
+// marks that for itself only.
+func withdraw(pts, first []vigil.Point) []vigil.Point {
+	last := pts[len(pts)-1]
+	if last.Quality.Has(vigil.EnteredInError) {
+		return pts
+	}
+	for _, f := range first {
+		if f.Version > last.Version && f.Arrived > last.Arrived {
+			last.Version, last.Arrived, last.Quality = last.Version+1, f.Arrived, last.Quality|vigil.EnteredInError
+			return append(pts, last)
+		}
+	}
+	return pts
 }
 
 // findSiblings adds the other parts of a panel whose keys are positions: they

@@ -141,3 +141,34 @@ func TestOverTheStore(t *testing.T) {
 		t.Errorf("the history of the corrected one: %v", history)
 	}
 }
+
+func TestACorrectionTakesConflictingValuesBack(t *testing.T) {
+	s := newShelf(t)
+	value := func(v float64, arrived float64, correction bool) {
+		r := said("anna", "meter", vigil.Reading{Metric: glucose, Taken: at(-10), Value: v, KeyKind: vigil.KeyNumber, Key: 7, Correction: correction})
+		r.Message.Arrived = at(arrived)
+		s.put(r)
+	}
+	value(100, 1, false)
+	value(180, 2, false)
+	c := handler(ward()).c
+	c.Readings = s.db
+	h := New(c)
+	_, body := ask(t, h, "Observation?code=2339-0")
+	both := found(body)
+	if len(both) != 2 || dig(both[0], "meta", "tag", 0, "code") != "conflict" || dig(both[1], "meta", "tag", 0, "code") != "conflict" {
+		t.Fatalf("want both values, each marked: %v", both)
+	}
+	value(110, 3, true)
+	want := map[string]string{"100": "corrected 110", "180": "entered-in-error 180"}
+	for _, o := range both {
+		old := fmt.Sprint(dig(o, "valueQuantity", "value"))
+		_, read := ask(t, h, "Observation/"+o["id"].(string))
+		if got := fmt.Sprint(read["status"], " ", dig(read, "valueQuantity", "value")); got != want[old] || dig(read, "meta", "versionId") != "2" {
+			t.Errorf("the id of %s reads %s in version %v, want %s in version 2", old, got, dig(read, "meta", "versionId"), want[old])
+		}
+	}
+	if n := countOf(t, h, "code=2339-0"); n != 1 {
+		t.Errorf("%d values are found, want the corrected one", n)
+	}
+}
