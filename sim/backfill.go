@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/sim/wire"
+	"github.com/vigil-iomt/vigil/sim/play"
 )
 
 // A BackfillConfig says which past to invent.
@@ -23,7 +23,7 @@ type BackfillConfig struct {
 // and fridges: stories do not play in it, and beds, which live by waves, have
 // none. The past ends at a whole hour, so that a second backfill in the same
 // hour lands nothing twice.
-func Backfill(ctx context.Context, c BackfillConfig, s wire.Sender) error {
+func Backfill(ctx context.Context, c BackfillConfig, s play.Sender) error {
 	if c.Days == 0 {
 		c.Days = 14
 	}
@@ -38,7 +38,7 @@ func Backfill(ctx context.Context, c BackfillConfig, s wire.Sender) error {
 	if err := Generate(ctx, past, nil, from, until, historical{s}); err != nil {
 		return err
 	}
-	return wire.Flush(ctx, s)
+	return flush(ctx, s)
 }
 
 // pastOf is a scene without story and waves, in which spot devices are used at
@@ -61,10 +61,10 @@ func WithoutWaves(s Scene) Scene {
 }
 
 // historical is an Output that marks lines as a recording.
-type historical struct{ s wire.Sender }
+type historical struct{ s play.Sender }
 
 // Line marks the line and sends it.
-func (h historical) Line(ctx context.Context, _ vigil.Instant, l wire.Line) error {
+func (h historical) Line(ctx context.Context, _ vigil.Instant, l vigil.Message) error {
 	l.Historical = true
 	return h.s.Send(ctx, l)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/devices"
 	"github.com/vigil-iomt/vigil/sim"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
 func TestBackfillIsABelievablePast(t *testing.T) {
@@ -25,12 +24,12 @@ func TestBackfillIsABelievablePast(t *testing.T) {
 	now := day.Add(17 * time.Minute)
 	var inRange, glucose float64
 	var got devices.Decoded
-	send := wire.SenderFunc(func(_ context.Context, l wire.Line) error {
+	send := sender(func(_ context.Context, l vigil.Message) error {
 		if !l.Historical || ids[l.ID] {
 			t.Fatalf("historical %v, id %q twice %v", l.Historical, l.ID, ids[l.ID])
 		}
-		if l.Time.Time().After(now) || l.Time.Time().Before(now.Add(-days*24*time.Hour-time.Hour)) {
-			t.Fatalf("%s at %v", l.Device, l.Time)
+		if l.Stated.Time().After(now) || l.Stated.Time().Before(now.Add(-days*24*time.Hour-time.Hour)) {
+			t.Fatalf("%s at %v", l.Device, l.Stated)
 		}
 		ids[l.ID] = true
 		x, _ := c.Profile(profile[l.Device])
@@ -70,7 +69,7 @@ func TestBackfillIsABelievablePast(t *testing.T) {
 		}
 	}
 	again := 0
-	err := sim.Backfill(context.Background(), sim.BackfillConfig{Plan: p, Days: days, Until: vigil.InstantOf(now.Add(20 * time.Minute))}, wire.SenderFunc(func(_ context.Context, l wire.Line) error {
+	err := sim.Backfill(context.Background(), sim.BackfillConfig{Plan: p, Days: days, Until: vigil.InstantOf(now.Add(20 * time.Minute))}, sender(func(_ context.Context, l vigil.Message) error {
 		if !ids[l.ID] {
 			again++
 		}

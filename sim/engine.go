@@ -6,13 +6,12 @@ import (
 	"io/fs"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
 // An Output takes what the simulation produces, in the order of time. At is
 // when the device sends; a payload's own time may be earlier.
 type Output interface {
-	Line(ctx context.Context, at vigil.Instant, l wire.Line) error
+	Line(ctx context.Context, at vigil.Instant, l vigil.Message) error
 }
 
 // A Linker is an Output that wants to know when a device loses or regains its

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
 // A kind is how devices of one profile are simulated.
@@ -83,7 +82,7 @@ type gadget struct {
 	full  float64 // battery at the start, %
 	// What a story did to it.
 	silent, cut, leadsOff, probeOff, missing bool
-	held                                     []wire.Line
+	held                                     []vigil.Message
 	lastID                                   vigil.Instant
 	state                                    any // of its kind
 }
@@ -115,9 +114,9 @@ func (g *gadget) sayOn(channel string, at vigil.Instant, payload []byte) {
 	}
 	// Two messages of one instant need two ids.
 	g.lastID = max(g.lastID+1, at)
-	l := wire.Line{
+	l := vigil.Message{
 		Device: g.ID, Channel: channel, ID: string(g.ID) + "-" + strconv.FormatInt(int64(g.lastID), 36),
-		Time: at, Payload: payload,
+		Stated: at, Payload: payload,
 	}
 	if g.cut {
 		g.held = append(g.held, l)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/devices"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
 // Prove plays a story and returns what its expectations did not see, and what
@@ -56,7 +55,7 @@ type witness struct {
 }
 
 // Line decodes a message.
-func (w *witness) Line(_ context.Context, at vigil.Instant, l wire.Line) error {
+func (w *witness) Line(_ context.Context, at vigil.Instant, l vigil.Message) error {
 	name := w.profiles[l.Device]
 	p, ok := w.catalog.Profile(name)
 	if !ok {

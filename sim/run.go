@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/sim/play"
 	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
@@ -72,7 +73,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	err := Generate(ctx, c.Plan, c.Recordings, out.start, until, out)
 	if err == nil {
-		err = wire.Flush(ctx, out.sender)
+		err = flush(ctx, out.sender)
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -97,7 +98,7 @@ type paced struct {
 	c       Config
 	began   time.Time
 	start   vigil.Instant
-	sender  wire.Sender
+	sender  play.Sender
 	mqtt    *wire.MQTT
 	flushed time.Time
 }
@@ -112,15 +113,15 @@ func (p *paced) wait(ctx context.Context, at vigil.Instant) error {
 	// Batches do not wait for the next line.
 	if p.mqtt == nil && p.c.Now().Sub(p.flushed) > 200*time.Millisecond {
 		p.flushed = p.c.Now()
-		if err := wire.Flush(ctx, p.sender); err != nil {
+		if err := flush(ctx, p.sender); err != nil {
 			return err
 		}
 	}
-	return wire.Pause(ctx, d)
+	return hold(ctx, d)
 }
 
 // Line waits for the line's time and sends it.
-func (p *paced) Line(ctx context.Context, at vigil.Instant, l wire.Line) error {
+func (p *paced) Line(ctx context.Context, at vigil.Instant, l vigil.Message) error {
 	if err := p.wait(ctx, at); err != nil {
 		return err
 	}
@@ -145,4 +146,24 @@ func (p *paced) close() {
 	s := p.mqtt.Stats()
 	p.c.Log.Info("simulation ended", "sent", s.Sent, "acknowledged", s.Acknowledged, "dropped", s.Dropped, "connects", s.Connects)
 	p.mqtt.Close()
+}
+
+// flush waits for a sender that can be waited for.
+func flush(ctx context.Context, s play.Sender) error {
+	if f, ok := s.(play.Flusher); ok {
+		return f.Flush(ctx)
+	}
+	return nil
+}
+
+// hold waits for d or until ctx is done.
+func hold(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }

@@ -64,7 +64,7 @@ func TestTheHospitalSpeaksToARealBroker(t *testing.T) {
 	}
 	var want int
 	from := vigil.InstantOf(day)
-	_ = sim.Generate(ctx, p, rec, from, from.Add(10*time.Second), output(func(vigil.Instant, wire.Line) { want++ }))
+	_ = sim.Generate(ctx, p, rec, from, from.Add(10*time.Second), output(func(vigil.Instant, vigil.Message) { want++ }))
 	if got := len(heard.count); got < want*97/100 || got > want*103/100 {
 		t.Errorf("%d messages arrived, want about %d", got, want)
 	}
@@ -173,7 +173,7 @@ func TestTheHospitalIsAsItIsDescribed(t *testing.T) {
 	}
 	var spoke = map[vigil.DeviceID]int{}
 	from := vigil.InstantOf(day)
-	out := output(func(at vigil.Instant, l wire.Line) {
+	out := output(func(at vigil.Instant, l vigil.Message) {
 		if at.Sub(from) > time.Minute {
 			spoke[l.Device]++
 		}

@@ -63,8 +63,8 @@ func hospital(t testing.TB, seed uint64) (*sim.Plan, fs.FS) {
 func text(t testing.TB, p *sim.Plan, rec fs.FS, length time.Duration) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	out := output(func(at vigil.Instant, l wire.Line) {
-		line, err := json.Marshal(l)
+	out := output(func(at vigil.Instant, l vigil.Message) {
+		line, err := json.Marshal(wire.LineOf(l))
 		if err != nil {
 			t.Fatalf("%s: %v", l.Payload, err)
 		}
@@ -78,9 +78,12 @@ func text(t testing.TB, p *sim.Plan, rec fs.FS, length time.Duration) []byte {
 	return b.Bytes()
 }
 
-type output func(at vigil.Instant, l wire.Line)
+type output func(at vigil.Instant, l vigil.Message)
 
-func (o output) Line(_ context.Context, at vigil.Instant, l wire.Line) error { o(at, l); return nil }
+func (o output) Line(_ context.Context, at vigil.Instant, l vigil.Message) error {
+	o(at, l)
+	return nil
+}
 
 func TestSameSeedSameBytes(t *testing.T) {
 	run := func(seed uint64) []byte {
@@ -118,7 +121,7 @@ func TestEveryPayloadIsUnderstood(t *testing.T) {
 	ids, spoke := map[string]bool{}, map[string]bool{}
 	var got devices.Decoded
 	from := vigil.InstantOf(day)
-	check := func(at vigil.Instant, l wire.Line) {
+	check := func(at vigil.Instant, l vigil.Message) {
 		x := profile[l.Device]
 		x.Decode(&got, l.Channel, l.Payload)
 		for _, r := range got.Refusals {
@@ -129,7 +132,7 @@ func TestEveryPayloadIsUnderstood(t *testing.T) {
 			if r.Quality.Has(vigil.Implausible) {
 				t.Fatalf("%s: implausible %s %g in %.300s", l.Device, r.Metric.Name, r.Value, l.Payload)
 			}
-			if r.Stated == 0 && l.Time != at || r.Stated != 0 && (r.Stated > at || at.Sub(r.Stated) > time.Minute) {
+			if r.Stated == 0 && l.Stated != at || r.Stated != 0 && (r.Stated > at || at.Sub(r.Stated) > time.Minute) {
 				t.Fatalf("%s: %s was taken %v before it was sent", l.Device, r.Metric.Name, at.Sub(r.Stated))
 			}
 		}
@@ -288,7 +291,7 @@ func BenchmarkHospitalMinute(b *testing.B) {
 	from := vigil.InstantOf(day)
 	lines, size := 0, 0
 	for b.Loop() {
-		err := sim.Generate(context.Background(), p, rec, from, from.Add(time.Minute), output(func(_ vigil.Instant, l wire.Line) {
+		err := sim.Generate(context.Background(), p, rec, from, from.Add(time.Minute), output(func(_ vigil.Instant, l vigil.Message) {
 			lines++
 			size += len(l.Payload)
 		}))
@@ -299,3 +302,8 @@ func BenchmarkHospitalMinute(b *testing.B) {
 	b.ReportMetric(float64(lines)/float64(b.N)/60, "lines/simulated-s")
 	b.ReportMetric(float64(size)/float64(b.N)/60, "B/simulated-s")
 }
+
+// A sender is a function that takes messages.
+type sender func(context.Context, vigil.Message) error
+
+func (f sender) Send(ctx context.Context, m vigil.Message) error { return f(ctx, m) }

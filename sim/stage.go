@@ -8,7 +8,6 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/sim/body"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
 // A stage is a scene that runs.
@@ -25,7 +24,7 @@ type stage struct {
 	index      int           // in the plan
 	seed       uint64
 	// out and links collect what happens until the engine fetches it.
-	out   []wire.Line
+	out   []vigil.Message
 	links []linkChange
 }
 

@@ -69,7 +69,7 @@ func newWaves(p *Person, rng *rand.Rand, at vigil.Instant) *Waves {
 
 // restart forgets everything and begins a few seconds before at.
 func (w *Waves) restart(at vigil.Instant) {
-	first := at - 4e6 - vigil.Instant(w.rng.Float64()*8e5)
+	first := at - 8e6 - vigil.Instant(w.rng.Float64()*8e5)
 	w.beats = append(w.beats[:0], beat{at: first, rr: 0.85, strength: 1})
 	w.breaths = append(w.breaths[:0], breath{at: first, length: 4, depth: 1})
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/codec/table"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
 // A Column says which field of the payload a column of the table becomes.
@@ -66,7 +65,7 @@ type CSVConfig struct {
 // CSV plays a table. A message's id is made of its device and content, so that
 // a second import of a row, from the same file or from a longer export, lands
 // nothing twice.
-func CSV(ctx context.Context, c CSVConfig, s wire.Sender) (Summary, error) {
+func CSV(ctx context.Context, c CSVConfig, s Sender) (Summary, error) {
 	c.defaults()
 	if c.Time.Zone == nil {
 		c.Time.Zone = time.UTC
@@ -85,7 +84,7 @@ func CSV(ctx context.Context, c CSVConfig, s wire.Sender) (Summary, error) {
 	if err := p.flushWaves(ctx); err != nil {
 		return p.sum, err
 	}
-	return p.sum, wire.Flush(ctx, s)
+	return p.sum, flush(ctx, s)
 }
 
 // shift returns by how much times move.
@@ -219,7 +218,7 @@ type tablePlayer struct {
 	c      CSVConfig
 	shift  time.Duration
 	pace   pacer
-	sender wire.Sender
+	sender Sender
 	sum    Summary
 	wave   waveBlock
 }
@@ -278,7 +277,7 @@ func (p *tablePlayer) send(ctx context.Context, at, due vigil.Instant, payload [
 	}
 	h := fnv.New128a()
 	_, _ = h.Write(payload) // never fails
-	l := wire.Line{
+	l := vigil.Message{
 		Device: p.c.Device, ID: fmt.Sprintf("%s-%x", p.c.Device, h.Sum(nil)), Payload: payload, Historical: p.c.Historical,
 	}
 	if err := p.sender.Send(ctx, l); err != nil {

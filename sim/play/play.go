@@ -8,8 +8,28 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
+
+// A Sender takes messages on their way to a server; sim/wire has some. Send may
+// return before the message has arrived, and blocks while too many are under
+// way.
+type Sender interface {
+	Send(ctx context.Context, m vigil.Message) error
+}
+
+// A Flusher is a Sender that can wait until all messages that it took have
+// arrived.
+type Flusher interface {
+	Flush(ctx context.Context) error
+}
+
+// flush waits for s if it is a Flusher.
+func flush(ctx context.Context, s Sender) error {
+	if f, ok := s.(Flusher); ok {
+		return f.Flush(ctx)
+	}
+	return nil
+}
 
 // Timing says when a recording is played.
 type Timing struct {
@@ -56,7 +76,7 @@ type pacer struct {
 }
 
 // wait waits until a recorded time has come.
-func (p *pacer) wait(ctx context.Context, at vigil.Instant, s wire.Sender) error {
+func (p *pacer) wait(ctx context.Context, at vigil.Instant, s Sender) error {
 	if p.t.Speed <= 0 {
 		return ctx.Err()
 	}
@@ -68,10 +88,17 @@ func (p *pacer) wait(ctx context.Context, at vigil.Instant, s wire.Sender) error
 		return ctx.Err()
 	}
 	// What was said so far must not wait in a batch for what comes later.
-	if err := wire.Flush(ctx, s); err != nil {
+	if err := flush(ctx, s); err != nil {
 		return err
 	}
-	return wire.Pause(ctx, d)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 // span notes the first and the last time.

@@ -17,7 +17,6 @@ import (
 	"github.com/vigil-iomt/vigil/codec/wfdb"
 	"github.com/vigil-iomt/vigil/devices"
 	"github.com/vigil-iomt/vigil/sim/play"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
 // data opens a folder of ../shared/data, or skips the test.
@@ -38,6 +37,18 @@ func data(t testing.TB, name string) string {
 	return ""
 }
 
+// A collector keeps the messages that it is sent.
+type collector struct{ list []vigil.Message }
+
+func (c *collector) Send(_ context.Context, m vigil.Message) error {
+	c.list = append(c.list, m)
+	return nil
+}
+
+type sender func(context.Context, vigil.Message) error
+
+func (f sender) Send(ctx context.Context, m vigil.Message) error { return f(ctx, m) }
+
 func profile(t testing.TB, name string) *devices.Profile {
 	t.Helper()
 	c, _ := devices.Load("")
@@ -49,7 +60,7 @@ func profile(t testing.TB, name string) *devices.Profile {
 }
 
 // decode reads lines with a profile and fails on any refusal.
-func decode(t testing.TB, name string, lines []wire.Line, see func(l wire.Line, d *devices.Decoded)) {
+func decode(t testing.TB, name string, lines []vigil.Message, see func(l vigil.Message, d *devices.Decoded)) {
 	t.Helper()
 	p := profile(t, name)
 	var d devices.Decoded
@@ -64,7 +75,7 @@ func decode(t testing.TB, name string, lines []wire.Line, see func(l wire.Line, 
 
 func TestARecordComesBackSampleBySample(t *testing.T) {
 	fsys := os.DirFS(data(t, "mitdb"))
-	var out wire.Collector
+	var out collector
 	sum, err := play.WFDB(context.Background(), play.WFDBConfig{FS: fsys, Record: "203", Device: "rec", Most: time.Minute}, &out)
 	if err != nil || sum.Messages != 120 || sum.First != play.Undated {
 		t.Fatalf("%+v, %v", sum, err)
@@ -83,7 +94,7 @@ func TestARecordComesBackSampleBySample(t *testing.T) {
 		t.Fatal(err)
 	}
 	beats, i := 0, 0
-	decode(t, "ecg-recorder", out.Lines(), func(l wire.Line, d *devices.Decoded) {
+	decode(t, "ecg-recorder", out.list, func(l vigil.Message, d *devices.Decoded) {
 		if !l.Historical || len(d.Waves) != 2 {
 			t.Fatalf("historical %v, %d waves", l.Historical, len(d.Waves))
 		}
@@ -121,13 +132,13 @@ func TestARecordComesBackSampleBySample(t *testing.T) {
 func TestEveryRecordIsUnderstood(t *testing.T) {
 	fsys := os.DirFS(data(t, "wfdb-formats/sample-data"))
 	for _, name := range []string{"100_3chan", "03700181", "a103l", "multi-segment/041s/041s", "multi-segment/s25047/s25047-2704-05-04-10-44"} {
-		var out wire.Collector
+		var out collector
 		sum, err := play.WFDB(context.Background(), play.WFDBConfig{FS: fsys, Record: name, Device: "rec", Most: 5 * time.Minute}, &out)
 		if err != nil || sum.Messages == 0 {
 			t.Errorf("%s: %+v, %v", name, sum, err)
 		}
 		waves := 0
-		decode(t, "ecg-recorder", out.Lines(), func(_ wire.Line, d *devices.Decoded) { waves += len(d.Waves) })
+		decode(t, "ecg-recorder", out.list, func(_ vigil.Message, d *devices.Decoded) { waves += len(d.Waves) })
 		if waves == 0 {
 			t.Errorf("%s: no waves", name)
 		}
@@ -137,13 +148,13 @@ func TestEveryRecordIsUnderstood(t *testing.T) {
 func TestASecondImportHasTheSameIDs(t *testing.T) {
 	fsys := os.DirFS(data(t, "mitdb"))
 	run := func(start vigil.Instant) map[string]string {
-		var out wire.Collector
+		var out collector
 		c := play.WFDBConfig{FS: fsys, Record: "101.hea", Device: "rec", Most: 20 * time.Second, Start: start}
 		if _, err := play.WFDB(context.Background(), c, &out); err != nil {
 			t.Fatal(err)
 		}
 		ids := map[string]string{}
-		for _, l := range out.Lines() {
+		for _, l := range out.list {
 			ids[l.ID] = string(l.Payload)
 		}
 		return ids
@@ -167,15 +178,15 @@ func TestShiftToNow(t *testing.T) {
 	now := vigil.InstantOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	c := play.WFDBConfig{FS: fsys, Record: "101", Device: "rec", Most: 10 * time.Second}
 	c.ShiftTo = now
-	var out wire.Collector
+	var out collector
 	sum, err := play.WFDB(context.Background(), c, &out)
-	if err != nil || sum.First != now-10e6 || out.Lines()[0].Historical {
+	if err != nil || sum.First != now-10e6 || out.list[0].Historical {
 		t.Errorf("as fast as it goes: %+v, %v", sum, err)
 	}
 	// Paced, the first sample is now; at 200 times the speed ten seconds take
 	// 50 ms, by the clock that it is given.
 	c.Speed = 200
-	var paced wire.Collector
+	var paced collector
 	began := time.Now()
 	sum, err = play.WFDB(context.Background(), c, &paced)
 	if err != nil || sum.First != now {
@@ -221,7 +232,7 @@ func TestTablesOfTheDataSets(t *testing.T) {
 		{"bidmc-numerics", "bidmc/bidmc_01_Numerics.csv.gz", nil, 481, "hr", 94},
 	} {
 		t.Run(c.preset, func(t *testing.T) {
-			var out wire.Collector
+			var out collector
 			cfg := play.CSVConfig{Open: file(filepath.Join(root, c.file)), Device: "d", Table: preset(t, c.preset), Where: c.where}
 			sum, err := play.CSV(context.Background(), cfg, &out)
 			if err != nil {
@@ -231,7 +242,7 @@ func TestTablesOfTheDataSets(t *testing.T) {
 				t.Errorf("%d messages, want %d", sum.Messages, c.rows)
 			}
 			var first *float64
-			decode(t, cfg.Profile, out.Lines(), func(_ wire.Line, d *devices.Decoded) {
+			decode(t, cfg.Profile, out.list, func(_ vigil.Message, d *devices.Decoded) {
 				for i := range d.Readings {
 					if r := &d.Readings[i]; first == nil && r.Metric.Name == c.metric {
 						first = new(r.Value)
@@ -270,17 +281,17 @@ func TestEveryTableOfTheDataSetsPlays(t *testing.T) {
 			t.Errorf("%s: no preset for %q", filepath.Base(f), tab.Columns())
 			continue
 		}
-		var out wire.Collector
+		var out collector
 		if _, err := play.CSV(context.Background(), play.CSVConfig{Open: file(f), Device: "d", Table: p}, &out); err != nil {
 			t.Errorf("%s as %s: %v", filepath.Base(f), p.Name, err)
 		}
-		decode(t, p.Profile, out.Lines(), func(wire.Line, *devices.Decoded) {})
+		decode(t, p.Profile, out.list, func(vigil.Message, *devices.Decoded) {})
 	}
 }
 
 func TestWaveTables(t *testing.T) {
 	root := data(t, "bidmc")
-	var out wire.Collector
+	var out collector
 	cfg := play.CSVConfig{Open: file(filepath.Join(root, "bidmc_01_Signals.csv.gz")), Device: "d", Table: preset(t, "bidmc-signals")}
 	sum, err := play.CSV(context.Background(), cfg, &out)
 	if err != nil {
@@ -288,7 +299,7 @@ func TestWaveTables(t *testing.T) {
 	}
 	samples := map[string]int{}
 	var first float64
-	decode(t, "ecg-recorder", out.Lines(), func(_ wire.Line, d *devices.Decoded) {
+	decode(t, "ecg-recorder", out.list, func(_ vigil.Message, d *devices.Decoded) {
 		for i := range d.Waves {
 			w := &d.Waves[i]
 			if w.Metric.Name == "ecg-ii" && samples["ecg-ii"] == 0 {
@@ -315,7 +326,7 @@ func TestAnyTableCanBeMapped(t *testing.T) {
 			Map: []play.Column{{From: "puls", To: "hr"}, {From: "spo2", To: "spo2"}}, Fixed: map[string]string{"unit": "x"},
 		},
 	}
-	var out wire.Collector
+	var out collector
 	sum, err := play.CSV(context.Background(), cfg, &out)
 	if err != nil || sum.Messages != 2 || sum.Skipped != 1 {
 		t.Fatalf("%+v, %v", sum, err)
@@ -324,7 +335,7 @@ func TestAnyTableCanBeMapped(t *testing.T) {
 		`{"time":"2026-03-01T11:00:00Z","hr":72,"spo2":"97,x","unit":"x"}`,
 		`{"time":"2026-03-01T11:02:00Z","hr":0.5,"unit":"x"}`,
 	}
-	for i, l := range out.Lines() {
+	for i, l := range out.list {
 		if string(l.Payload) != want[i] || !json.Valid(l.Payload) {
 			t.Errorf("row %d is %s, want %s", i, l.Payload, want[i])
 		}
@@ -348,7 +359,7 @@ func TestTablesThatAreRefused(t *testing.T) {
 		"waves with no rate": {"t,x\n1,2\n", waves, "waves need a rate"},
 		"empty":              {"", good, "no header"},
 	} {
-		var out wire.Collector
+		var out collector
 		_, err := play.CSV(context.Background(), play.CSVConfig{Open: text(c.text), Device: "d", Table: c.table}, &out)
 		if err == nil || !strings.Contains(err.Error(), c.want) || vigil.KindOf(err) != vigil.Invalid {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
@@ -357,8 +368,8 @@ func TestTablesThatAreRefused(t *testing.T) {
 }
 
 func TestTablesShiftAndRepeat(t *testing.T) {
-	run := func(s string, shift vigil.Instant) (lines []wire.Line) {
-		var out wire.Collector
+	run := func(s string, shift vigil.Instant) (lines []vigil.Message) {
+		var out collector
 		c := play.CSVConfig{Open: text(s), Device: "d", Table: play.Table{
 			Time: play.TimeColumn{Column: "t", Format: "unix-s"}, Map: []play.Column{{From: "x", To: "hr"}},
 		}}
@@ -366,7 +377,7 @@ func TestTablesShiftAndRepeat(t *testing.T) {
 		if _, err := play.CSV(context.Background(), c, &out); err != nil {
 			t.Fatal(err)
 		}
-		return out.Lines()
+		return out.list
 	}
 	now := vigil.InstantOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	shifted := run("t,x\n1000,70\n1060,71\n", now)
@@ -387,7 +398,7 @@ func FuzzCSV(f *testing.F) {
 			Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }, Device: "d",
 			Table: play.Table{Time: play.TimeColumn{Column: "t", Format: format}, Map: []play.Column{{From: "x", To: "x"}}, Waves: waves, Rate: 10},
 		}
-		_, _ = play.CSV(context.Background(), c, wire.SenderFunc(func(_ context.Context, l wire.Line) error {
+		_, _ = play.CSV(context.Background(), c, sender(func(_ context.Context, l vigil.Message) error {
 			if !json.Valid(l.Payload) {
 				t.Fatalf("not JSON: %s", l.Payload)
 			}

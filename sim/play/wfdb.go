@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
 // A WFDBConfig says which record to play as whose messages.
@@ -36,7 +35,7 @@ type WFDBConfig struct {
 // WFDB plays a record as messages of the profile ecg-recorder. A message's id is
 // made of device, record, start and position, so that a second import of the
 // same record at the same times lands nothing twice.
-func WFDB(ctx context.Context, c WFDBConfig, s wire.Sender) (sum Summary, err error) {
+func WFDB(ctx context.Context, c WFDBConfig, s Sender) (sum Summary, err error) {
 	c.defaults()
 	if c.Block == 0 {
 		c.Block = 500 * time.Millisecond
@@ -58,7 +57,7 @@ func WFDB(ctx context.Context, c WFDBConfig, s wire.Sender) (sum Summary, err er
 	for n := int64(0); ; n++ {
 		at, payload, err := r.Next()
 		if errors.Is(err, io.EOF) || err == nil && c.Most > 0 && at.Sub(r.Start()) >= c.Most {
-			return sum, wire.Flush(ctx, s)
+			return sum, flush(ctx, s)
 		}
 		if err != nil {
 			return sum, err
@@ -71,7 +70,7 @@ func WFDB(ctx context.Context, c WFDBConfig, s wire.Sender) (sum Summary, err er
 		if err := p.wait(ctx, at.Add(c.Block), s); err != nil {
 			return sum, err
 		}
-		l := wire.Line{Device: c.Device, ID: id + strconv.FormatInt(n, 36), Payload: payload, Historical: c.Historical}
+		l := vigil.Message{Device: c.Device, ID: id + strconv.FormatInt(n, 36), Payload: payload, Historical: c.Historical}
 		if err := s.Send(ctx, l); err != nil {
 			return sum, err
 		}

@@ -84,16 +84,16 @@ func NewHTTP(c HTTPConfig) *HTTP {
 	return &HTTP{c: c, batch: map[vigil.DeviceID]*batch{}}
 }
 
-// Send adds the line to its credential's batch, and posts the batch when it is
-// full.
-func (h *HTTP) Send(ctx context.Context, l Line) error {
-	text, err := json.Marshal(l)
+// Send adds the message to its credential's batch, and posts the batch when it
+// is full.
+func (h *HTTP) Send(ctx context.Context, m vigil.Message) error {
+	text, err := json.Marshal(LineOf(m))
 	if err != nil {
 		return fmt.Errorf("write line: %w", err)
 	}
 	speaker := h.c.Gateway
 	if speaker == "" && h.c.Secret != nil {
-		speaker = l.Device
+		speaker = m.Device
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -145,14 +145,14 @@ func (h *HTTP) post(ctx context.Context, speaker vigil.DeviceID, b *batch) error
 		if h.c.Now().Add(pause).After(end) {
 			return fmt.Errorf("post messages: given up after %v: %w", h.c.Patience, err)
 		}
-		if err := Pause(ctx, pause); err != nil {
+		if err := hold(ctx, pause); err != nil {
 			return err
 		}
 	}
 }
 
-// Pause waits for d or until ctx is done.
-func Pause(ctx context.Context, d time.Duration) error {
+// hold waits for d or until ctx is done.
+func hold(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

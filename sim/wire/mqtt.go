@@ -66,9 +66,9 @@ func NewMQTT(c MQTTConfig) *MQTT {
 	return &MQTT{c: c, ctx: ctx, cancel: cancel, links: map[vigil.DeviceID]*link{}}
 }
 
-// Send queues the line for its device, and connects the device if this is its
-// first line. It never blocks: a device that cannot keep up drops its oldest.
-func (m *MQTT) Send(_ context.Context, l Line) error {
+// Send queues the message for its device, and connects the device if this is its
+// first one. It never blocks: a device that cannot keep up drops its oldest.
+func (m *MQTT) Send(_ context.Context, l vigil.Message) error {
 	if m.ctx.Err() != nil {
 		return vigil.Errorf(vigil.Unavailable, "the sender is closed")
 	}
@@ -109,7 +109,7 @@ func (m *MQTT) Flush(ctx context.Context) error {
 		if left == 0 {
 			return nil
 		}
-		if err := Pause(ctx, 5*time.Millisecond); err != nil {
+		if err := hold(ctx, 5*time.Millisecond); err != nil {
 			return fmt.Errorf("flush: %d messages not acknowledged: %w", left, err)
 		}
 	}
@@ -133,13 +133,13 @@ type link struct {
 	wake   chan struct{}
 
 	mu      sync.Mutex
-	queue   []Line // not acknowledged; the first `flying` of them are under way
+	queue   []vigil.Message // not acknowledged; the first `flying` of them are under way
 	flying  int
 	cut     bool
 	session mqtt.Client
 }
 
-func (k *link) push(l Line) {
+func (k *link) push(l vigil.Message) {
 	k.mu.Lock()
 	if len(k.queue) >= k.m.c.Queue && len(k.queue) > k.flying {
 		k.queue = append(k.queue[:k.flying], k.queue[k.flying+1:]...)
@@ -196,7 +196,7 @@ func (k *link) run() {
 			wait = 250 * time.Millisecond
 		}
 		// Jitter, so that a ward does not come back in one moment.
-		_ = Pause(ctx, wait/2+rand.N(wait)) // #nosec G404 -- jitter; the loop looks at ctx
+		_ = hold(ctx, wait/2+rand.N(wait)) // #nosec G404 -- jitter; the loop looks at ctx
 		wait = min(wait*2, 15*time.Second)
 	}
 }
@@ -262,7 +262,7 @@ func (k *link) pump(ctx context.Context, client mqtt.Client, lost <-chan error) 
 			if !ok {
 				break
 			}
-			tokens = append(tokens, client.Publish(topic(l), 1, false, []byte(l.Payload)))
+			tokens = append(tokens, client.Publish(topic(l), 1, false, l.Payload))
 			k.m.stats.sent.Add(1)
 		}
 		var oldest <-chan struct{}
@@ -288,7 +288,7 @@ func (k *link) pump(ctx context.Context, client mqtt.Client, lost <-chan error) 
 	}
 }
 
-func topic(l Line) string {
+func topic(l vigil.Message) string {
 	t := "devices/" + string(l.Device) + "/messages"
 	if l.Channel != "" {
 		t += "/" + l.Channel
@@ -297,11 +297,11 @@ func topic(l Line) string {
 }
 
 // take returns the next line that is not under way.
-func (k *link) take() (Line, bool) {
+func (k *link) take() (vigil.Message, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.cut || k.flying >= len(k.queue) {
-		return Line{}, false
+		return vigil.Message{}, false
 	}
 	k.flying++
 	return k.queue[k.flying-1], true
@@ -312,7 +312,7 @@ func (k *link) acknowledge() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.flying > 0 && len(k.queue) > 0 {
-		k.queue[0] = Line{}
+		k.queue[0] = vigil.Message{}
 		k.queue = k.queue[1:]
 		k.flying--
 		k.m.stats.acked.Add(1)

@@ -4,10 +4,7 @@
 package wire
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"sync"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -27,50 +24,7 @@ type Line struct {
 	Historical bool `json:"historical,omitempty"`
 }
 
-// A Sender takes lines. Send may return before the line has arrived, and
-// blocks while too many are under way.
-type Sender interface {
-	Send(ctx context.Context, l Line) error
+// LineOf returns the line for a message.
+func LineOf(m vigil.Message) Line {
+	return Line{Device: m.Device, Channel: m.Channel, ID: m.ID, Time: m.Stated, Payload: m.Payload, Historical: m.Historical}
 }
-
-// A Flusher is a Sender that can wait until all lines that it took have
-// arrived. Flush returns the first failure since the last Flush.
-type Flusher interface {
-	Flush(ctx context.Context) error
-}
-
-// Flush waits for s if it is a Flusher.
-func Flush(ctx context.Context, s Sender) error {
-	if f, ok := s.(Flusher); ok {
-		return f.Flush(ctx)
-	}
-	return nil
-}
-
-// A Collector keeps the lines that it is sent; safe for several goroutines.
-type Collector struct {
-	mu    sync.Mutex
-	lines []Line
-}
-
-// Send keeps the line.
-func (c *Collector) Send(_ context.Context, l Line) error {
-	l.Payload = bytes.Clone(l.Payload)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lines = append(c.lines, l)
-	return nil
-}
-
-// Lines returns what was sent so far.
-func (c *Collector) Lines() []Line {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]Line(nil), c.lines...)
-}
-
-// A SenderFunc is a function that is a Sender.
-type SenderFunc func(ctx context.Context, l Line) error
-
-// Send calls the function.
-func (f SenderFunc) Send(ctx context.Context, l Line) error { return f(ctx, l) }

@@ -3,7 +3,6 @@ package wire_test
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,8 +89,8 @@ func cmpOr(a, b string) string {
 	return b
 }
 
-func line(device string, n int) wire.Line {
-	return wire.Line{Device: vigil.DeviceID(device), ID: fmt.Sprint(device, n), Payload: json.RawMessage(fmt.Sprintf(`{"n":%d}`, n))}
+func line(device string, n int) vigil.Message {
+	return vigil.Message{Device: vigil.DeviceID(device), ID: fmt.Sprint(device, n), Payload: fmt.Appendf(nil, `{"n":%d}`, n)}
 }
 
 func TestDevicesSpeakOverTheirOwnConnections(t *testing.T) {
