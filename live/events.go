@@ -55,7 +55,7 @@ func (h *Hub) ServeEvents(w http.ResponseWriter, r *http.Request) {
 		c.fail(closeGoingAway, "the server stops")
 	}
 	h.mu.Unlock()
-	defer context.AfterFunc(h.cut, func() { conn.CloseNow() })() //nolint:errcheck // cut, not closed
+	defer context.AfterFunc(h.cut, func() { conn.CloseNow() })()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		closeAs(conn, c.write(ctx))
@@ -99,7 +99,7 @@ func (h *Hub) accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, b
 // more is cut.
 func closeAs(conn *websocket.Conn, how *websocket.CloseError) {
 	if how.Code == websocket.StatusAbnormalClosure {
-		conn.CloseNow() //nolint:errcheck // it is broken already
+		conn.CloseNow()
 		return
 	}
 	conn.Close(how.Code, how.Reason) //nolint:errcheck // the client may be gone
@@ -119,7 +119,7 @@ func keepAlive(ctx context.Context, conn *websocket.Conn) {
 		err := conn.Ping(ping)
 		cancel()
 		if err != nil {
-			conn.CloseNow() //nolint:errcheck // it is broken already
+			conn.CloseNow()
 			return
 		}
 	}
@@ -189,14 +189,10 @@ func (c *client) subscribe(ctx context.Context, s subscribe) error {
 	if err != nil {
 		return err
 	}
-	var since []uint64
-	if s.Since != "" {
-		at, err := parseCursor(s.Since, c.h.epoch, len(c.h.heads))
-		if err != nil || c.h.c.Now().Sub(at.at) > c.h.c.MaxResume {
-			c.fail(closeFellBehind, "the cursor is too old; fetch anew")
-			return nil
-		}
-		since = at.positions
+	since, ok := c.resumable(s.Since)
+	if !ok {
+		c.fail(closeFellBehind, "the cursor is too old; fetch anew")
+		return nil
 	}
 	before, until := c.enter(want, since)
 	if err := c.sendSnapshot(ctx); err != nil {
@@ -214,6 +210,16 @@ func (c *client) subscribe(ctx context.Context, s subscribe) error {
 		c.fail(closeFellBehind, "the missed events cannot be read now; fetch anew")
 	}
 	return nil
+}
+
+// resumable reads a cursor, nil when there is none. It returns false when the
+// client cannot go on from there.
+func (c *client) resumable(text string) ([]uint64, bool) {
+	if text == "" {
+		return nil, true
+	}
+	at, err := parseCursor(text, c.h.epoch, len(c.h.heads))
+	return at.positions, err == nil && c.h.c.Now().Sub(at.at) <= c.h.c.MaxResume
 }
 
 // sees tells whether a subject is in the interest.

@@ -78,9 +78,9 @@ func (c *waveClient) retain(s *waveSubscribe) {
 	defer c.mu.Unlock()
 	c.metrics = s.Metrics
 	for id, ch := range c.channels {
-		subject := slices.Contains(s.Subjects, ch.Subject) ||
+		wanted := slices.Contains(s.Series, id) || slices.Contains(s.Subjects, ch.Subject) ||
 			ch.Subject.Kind == vigil.OfPatient && slices.Contains(s.Patients, vigil.PatientID(ch.Subject.ID))
-		if !(subject || slices.Contains(s.Series, id)) || !c.wantsMetric(ch.Metric) {
+		if !wanted || !c.wantsMetric(ch.Metric) {
 			delete(c.channels, id)
 		}
 	}

@@ -222,7 +222,7 @@ func (h *Hub) ServeWaves(w http.ResponseWriter, r *http.Request) {
 	defer h.handlers.Done()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
-	defer context.AfterFunc(h.cut, func() { conn.CloseNow() })() //nolint:errcheck // cut, not closed
+	defer context.AfterFunc(h.cut, func() { conn.CloseNow() })()
 	c := &waveClient{h: h, wake: make(chan struct{}, 1), channels: map[vigil.SeriesID]*channel{}}
 	h.waves.put(c, nil)
 	h.mu.RLock()

@@ -139,7 +139,7 @@ func TestWavesAreSubscribedBySeriesAndDropped(t *testing.T) {
 	for i := range count {
 		b.put(t, 0, ecg(m, "a", at+vigil.Instant((i+1)*4000), int32(i)))
 	}
-	b.Hub.waves.wakeAll()
+	b.waves.wakeAll()
 	_, got := v.blocks(1)
 	last := got[len(got)-1]
 	if last.seq != count-1 || last.samples[0] != count-1 {
