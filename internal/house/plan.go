@@ -28,7 +28,7 @@ func Vigil() Plan {
 			"github.com/alecthomas/kong":           {"cmd"},
 			"github.com/eclipse/paho.mqtt.golang":  {"sim"},
 			"go.yaml.in/yaml/v3":                   {"devices", "sim", "app"},
-			"golang.org/x/sync":                    {"app", "stream", "store", "sim", "live", "protocol"},
+			"golang.org/x/sync":                    {"cmd", "app", "stream", "store", "sim", "live", "protocol"},
 			"golang.org/x/sys":                     {"app", "stream"},
 			"github.com/HdrHistogram/hdrhistogram": {"app", "cmd"},
 		},
