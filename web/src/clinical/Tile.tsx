@@ -185,7 +185,7 @@ function Small({ n }: { n: NumberView | null }) {
 }
 
 function Foot({ bed, v }: { bed: Bed; v: Shown }) {
-  const device = bed.devices[0];
+  const device = bed.devices.find((d) => d.id === v.large[0]?.device) ?? bed.devices[0];
   return (
     <div className="ft">
       {v.kind === 'silent' && <span>last {clock(Date.parse(v.last))}</span>}

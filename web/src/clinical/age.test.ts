@@ -17,7 +17,8 @@ test('the 5 and 15 second rule of continuous signals', () => {
   const m = metric('hr');
   const of = (ms: number) => freshness(m, ms, false);
   expect([0, 4999, 5000, 14_999, 15_000].map(of)).toEqual(['fresh', 'fresh', 'late', 'late', 'stale']);
-  expect(freshness(m, 1000, true)).toBe('stale'); // the server's word counts
+  expect(freshness(m, 10_000, true)).toBe('stale'); // the server's word counts
+  expect(freshness(m, 1000, true)).toBe('fresh'); // a fresh "lead off" is not silence
 });
 
 test('slow series follow their cadence and silence', () => {

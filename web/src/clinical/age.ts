@@ -29,7 +29,8 @@ export function freshness(m: Pick<Metric, 'cadence' | 'silence'>, age: number, s
   const silence = (m.silence ?? 0) / 1000;
   const late = Math.max(lateAfter, 2 * cadence);
   const stale = Math.max(noNumberAfter, silence || 3 * cadence);
-  if (silent || age >= stale) return 'stale';
+  // Silent means no usable reading; one that says why it has no value may still be fresh.
+  if (age >= stale || (silent && age >= late)) return 'stale';
   return age >= late ? 'late' : 'fresh';
 }
 

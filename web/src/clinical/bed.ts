@@ -8,6 +8,7 @@ import {
   colourOf,
   fillers,
   hidden,
+  isVital,
   labelOf,
   largeOf,
   smallOf,
@@ -25,6 +26,7 @@ export interface NumberView {
   unit: string;
   /** Quiet line: unit, age or time taken. */
   note: string;
+  device: string;
   kind: Freshness | 'state' | 'implausible';
 }
 
@@ -90,9 +92,9 @@ export function candidates(bed: Bed, s: SubjectNow, now: number): Candidate[] {
   return out;
 }
 
-/** Series whose silence matters: expected steadily, and shown as a number. */
+/** Series whose silence matters: they are expected steadily. */
 export const expected = (all: Candidate[]): Candidate[] =>
-  all.filter((c) => c.fresh !== 'spot' && !hidden.has(c.info.metric.name));
+  all.filter((c) => c.fresh !== 'spot' && c.info.metric.name !== 'battery');
 
 const merit = (c: Candidate): number => {
   const fresh = { fresh: 0, late: 1, spot: 2, stale: 3 }[c.fresh];
@@ -113,6 +115,7 @@ function numberView(name: string, m: Metric, c: Candidate, now: number, text = c
     text,
     unit: unitText(c.reading.unit),
     note: '',
+    device: c.info.device,
     kind: c.fresh,
   };
   if (c.fresh === 'stale') return { ...v, text: '', note: shortAge(c.age) };
@@ -226,11 +229,10 @@ const barStates = new Set(['leads-off', 'sensor-off', 'device-error']);
 export function barOf(all: Candidate[], s: SubjectNow): BarView | undefined {
   const silent = all.filter((c) => c.fresh === 'stale' && !covered(all, c));
   if (silent.length > 0) {
-    const labels = [...new Set(silent.map((c) => short(c.info.metric)))];
     const since = Math.max(...silent.map((c) => lastHeard(c)));
     return {
       icon: 'wifi-off',
-      text: `No ${labels.slice(0, 2).join(', ')}${labels.length > 2 ? ' …' : ''}`,
+      text: missing(silent.map((c) => c.info.metric)),
       since,
     };
   }
@@ -244,9 +246,19 @@ export function barOf(all: Candidate[], s: SubjectNow): BarView | undefined {
   };
 }
 
+/** "No SpO₂, RR"; metrics without a short label say it after their title. */
+function missing(of: Metric[]): string {
+  const first = of.find((m) => isVital(base(m.name))) ?? of[0];
+  if (!first) return 'No data';
+  if (!isVital(base(first.name))) return `${short(first)} no data`;
+  const labels = [...new Set(of.filter((m) => isVital(base(m.name))).map(short))];
+  return `No ${labels.slice(0, 2).join(', ')}${labels.length > 2 ? ' …' : ''}`;
+}
+
+const base = (name: string): string => name.replace(/-(sys|dia|mean)$/, '');
+
 const short = (m: Metric): string => {
-  const base = m.name.replace(/-(sys|dia|mean)$/, '');
-  return labelOf(base, m);
+  return labelOf(base(m.name), m);
 };
 
 /** When the series was last heard, ms by the server's clock. */
@@ -274,6 +286,15 @@ const blank: TileView = {
   ageLate: false,
   battery: '',
 };
+
+/**
+ * The age in a tile's foot: that of its oldest continuous value. Slower values
+ * print their own; without continuous ones it is the newest.
+ */
+function liveAge(alive: Candidate[], newest: Candidate): Candidate {
+  const continuous = alive.filter((c) => (c.info.metric.cadence ?? 0) <= 5_000_000);
+  return continuous.length ? continuous.reduce((a, b) => (a.age >= b.age ? a : b)) : newest;
+}
 
 const silent = (since: number, bat: string): TileView => ({
   ...blank,
@@ -306,9 +327,7 @@ export function tileView(bed: Bed, s: SubjectNow, now: number, waveLimit: number
     return silent(lastHeard(latest), bat);
   }
   const { large, small } = numbers(bed, all, now);
-  const oldest = alive.length
-    ? alive.reduce((a, b) => (a.age >= b.age && a.fresh !== 'fresh' ? a : b))
-    : newest;
+  const age = liveAge(alive, newest);
   return {
     ...blank,
     kind: 'live',
@@ -316,8 +335,8 @@ export function tileView(bed: Bed, s: SubjectNow, now: number, waveLimit: number
     small,
     waves: waves(bed, s, all, waveLimit),
     bar: barOf(steady, s),
-    age: shortAge(alive.length ? oldest.age : newest.age),
-    ageLate: alive.some((c) => c.fresh === 'late'),
+    age: shortAge(age.age),
+    ageLate: age.fresh === 'late',
     battery: bat,
   };
 }

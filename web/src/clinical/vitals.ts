@@ -72,5 +72,8 @@ export const smallOf: string[][] = [['resp'], ['abp', 'nibp'], ['temp']];
 /** What fills a small place that its own metric leaves empty. */
 export const fillers = ['nibp', 'spo2', 'hr', 'glucose', 'etco2', 'weight', 'steps', 'humidity', 'room-temp'];
 
-/** Not shown as numbers: they have their own place or are settings. */
-export const hidden = new Set(['battery']);
+/** Not printed as numbers: they have a place of their own, or their number says nothing to a reader. */
+export const hidden = new Set(['battery', 'bed-occupied', 'glucose-trend']);
+
+/** Tells whether the wall has a short label for a metric. */
+export const isVital = (name: string): boolean => vitals[name] !== undefined;

@@ -88,7 +88,7 @@ function Events({ events, count }: { events: EventItem[]; count: number }) {
             <b>{e.bed}</b>
             <span className="ev">
               <Icon name={eventIcons[e.type] ?? 'info-circle'} />
-              <span>{e.text}</span>
+              <span>{e.count > 1 ? `${e.text} ×${e.count}` : e.text}</span>
             </span>
             <span>{clock(e.at).slice(0, 5)}</span>
           </div>

@@ -27,6 +27,7 @@ export interface EventItem {
   text: string;
   type: string;
   at: number;
+  count: number;
 }
 
 export interface Attention {
@@ -40,7 +41,10 @@ const eventWindow = 4 * 3_600_000;
 
 const named = (devices: WallDevice[], id: string): string => {
   const d = devices.find((x) => x.id === id);
-  return d?.title ? `${d.title} ${d.name ?? d.id}` : (d?.name ?? id);
+  if (!d) return id;
+  // "Bedside monitor M-0214", but not "Bedside monitor Monitor M-0214".
+  const name = d.name ?? d.id;
+  return d.title && !/[a-z]{3}/.test(name) ? `${d.title} ${name}` : name;
 };
 
 const icons: Record<Item['kind'], number> = { silent: 0, device: 1, nobody: 2, implausible: 3 };
@@ -142,12 +146,21 @@ export function attention(wall: Wall, beds: Bed[], store: LiveStore, now: number
         text: words(e),
         type: e.type,
         at: Date.parse(e.time),
+        count: 1,
       }));
   });
-  return {
-    items,
-    events: events
-      .filter((e) => !routine.has(e.type) && e.at > now - eventWindow)
-      .sort((a, b) => b.at - a.at),
-  };
+  const news = events.filter((e) => !routine.has(e.type) && e.at > now - eventWindow);
+  return { items, events: fold(news.sort((a, b) => b.at - a.at)) };
+}
+
+/** The same thing again and again in one bed is one line with its newest time. */
+function fold(events: EventItem[]): EventItem[] {
+  const lines = new Map<string, EventItem>();
+  for (const e of events) {
+    const key = `${e.bed} ${e.type} ${e.text}`;
+    const line = lines.get(key);
+    if (line) line.count++;
+    else lines.set(key, { ...e });
+  }
+  return [...lines.values()];
 }

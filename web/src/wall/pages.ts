@@ -40,7 +40,8 @@ export function sectionsOf(wall: Wall | null, unit: string): { sections: Section
 const sizeOf = (s: Section): UnitSize => ({
   name: s.name,
   beds: s.beds.length,
-  waves: s.beds.some((b) => b.series.some((x) => x.wave)),
+  // One oximeter at home does not make a unit of waves.
+  waves: s.beds.filter((b) => b.series.some((x) => x.wave)).length * 2 > s.beds.length,
 });
 
 function chunks(s: Section, layout: Plan): Page[] {
