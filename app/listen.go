@@ -26,7 +26,7 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 	routes := s.routes()
 	group.Go(func() error { return s.supervise(ctx, "httpin", s.httpin) })
 	if s.c.MQTT != "" {
-		l, err := net.Listen("tcp", s.c.MQTT)
+		l, err := listenOn(ctx, "tcp", s.c.MQTT)
 		if err != nil {
 			return fmt.Errorf("listen for MQTT: %w (another program may have this port; choose one with --mqtt)", err)
 		}
@@ -40,7 +40,7 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 		return err
 	}
 	if s.c.HTTP != "" {
-		l, err := net.Listen("tcp", s.c.HTTP)
+		l, err := listenOn(ctx, "tcp", s.c.HTTP)
 		if err != nil {
 			return fmt.Errorf("listen for HTTP: %w (another program may have this port; choose one with --http)", err)
 		}
@@ -58,7 +58,7 @@ func (s *server) serveSocket(ctx context.Context, group *errgroup.Group, routes 
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("remove old socket: %w", err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := listenOn(ctx, "unix", path)
 	if err != nil {
 		return "", fmt.Errorf("open socket: %w", err)
 	}
@@ -147,4 +147,10 @@ func (s *server) catchUp(ctx context.Context, a Addresses) error {
 		s.o.Ready(a)
 	}
 	return nil
+}
+
+// listenOn opens a listener.
+func listenOn(ctx context.Context, network, addr string) (net.Listener, error) {
+	var c net.ListenConfig
+	return c.Listen(ctx, network, addr)
 }

@@ -59,12 +59,12 @@ func TestFormsOfJSONAreSpoken(t *testing.T) {
 	h := handler(ward())
 	for _, accept := range []string{"", "*/*", "application/json", "application/fhir+json;fhirVersion=4.0", "text/html, application/*;q=0.5"} {
 		res, _ := ask(t, h, "Patient/anna", "Accept", accept)
-		if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "application/fhir+json") {
+		if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "application/fhir+json") {
 			t.Errorf("Accept %q: %d %s", accept, res.StatusCode, res.Header.Get("Content-Type"))
 		}
 	}
 	for _, format := range []string{"json", "application/fhir+json", "application/fhir%2Bjson"} {
-		if res, _ := ask(t, h, "Patient/anna?_format="+format, "Accept", "text/html"); res.StatusCode != 200 {
+		if res, _ := ask(t, h, "Patient/anna?_format="+format, "Accept", "text/html"); res.StatusCode != http.StatusOK {
 			t.Errorf("_format=%s: %d", format, res.StatusCode)
 		}
 	}
@@ -85,7 +85,7 @@ func TestConditionalReadAndHead(t *testing.T) {
 		}
 		server := httptest.NewServer(h)
 		res, err := http.Head(server.URL + "/fhir/" + target)
-		if err != nil || res.StatusCode != 200 || res.ContentLength <= 0 {
+		if err != nil || res.StatusCode != http.StatusOK || res.ContentLength <= 0 {
 			t.Errorf("HEAD %s: %v %v", target, res, err)
 		}
 		res.Body.Close()
@@ -108,7 +108,7 @@ func TestPolicyIsAskedByName(t *testing.T) {
 	for target, action := range want {
 		asked = nil
 		res, body := ask(t, h, target)
-		if res.StatusCode != 403 || dig(body, "issue", 0, "code") != "forbidden" || !slices.Equal(asked, []string{action}) {
+		if res.StatusCode != http.StatusForbidden || dig(body, "issue", 0, "code") != "forbidden" || !slices.Equal(asked, []string{action}) {
 			t.Errorf("%s: got %d, asked for %v, want %s", target, res.StatusCode, asked, action)
 		}
 	}
@@ -192,11 +192,11 @@ func TestPatientsAndDevicesAreFound(t *testing.T) {
 	}
 	for _, id := range []string{"Patient/" + bo, "Device/" + cuff, "Patient/anna"} {
 		res, body := ask(t, h, id)
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d", id, res.StatusCode)
 		}
 		version := dig(body, "meta", "versionId").(string)
-		if res, _ := ask(t, h, id+"/_history/"+version); res.StatusCode != 200 {
+		if res, _ := ask(t, h, id+"/_history/"+version); res.StatusCode != http.StatusOK {
 			t.Errorf("%s version %s: %d", id, version, res.StatusCode)
 		}
 	}
@@ -215,7 +215,7 @@ func TestWhatIsAnnouncedIsUnderstood(t *testing.T) {
 				value = "x"
 			}
 			query := fmt.Sprintf("%s?%s=%s", dig(res, "type"), dig(p, "name"), value)
-			if r, b := ask(t, h, query, "Prefer", "handling=strict"); r.StatusCode != 200 {
+			if r, b := ask(t, h, query, "Prefer", "handling=strict"); r.StatusCode != http.StatusOK {
 				t.Errorf("%s: %d %v", query, r.StatusCode, b)
 			}
 			asked++

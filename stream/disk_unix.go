@@ -14,5 +14,5 @@ func freeBytes(dir string) (uint64, error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, fmt.Errorf("ask for free space: %w", err)
 	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil // #nosec G115 -- sizes are not negative
+	return st.Bavail * uint64(st.Bsize), nil
 }

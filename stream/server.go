@@ -136,7 +136,7 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 
 // Errorf logs an error of the server.
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("journal server error", "error", errors.New(fmt.Sprintf(format, v...)))
+	l.log.Error("journal server error", "error", fmt.Sprintf(format, v...))
 }
 
 // Warnf logs a warning of the server.

@@ -35,7 +35,7 @@ func (cmd demoCmd) Run(c *console) error {
 	if err != nil {
 		return fmt.Errorf("make demo folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	c.data = filepath.Join(dir, "data")
 	cfg, _, err := app.Load(map[string]string{
 		"data": c.data, "http": freeAddress(cmd.HTTP), "mqtt": freeAddress(cmd.MQTT),

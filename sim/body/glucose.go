@@ -14,7 +14,6 @@ type sugar struct {
 	ill    bool    // makes no insulin
 	gut    [2]float64
 	skin   [2]float64
-	action float64 // insulin that acts, in units per minute of effect
 	own    float64 // own insulin of a healthy person, same scale
 	drift  float64 // slow mood of the liver, mg/dL/min
 }
