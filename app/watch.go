@@ -1,9 +1,9 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -55,7 +55,7 @@ func checkPort(name, addr string) Check {
 	if addr == "" {
 		return good(name, "turned off")
 	}
-	l, err := net.Listen("tcp", addr)
+	l, err := listenOn(context.Background(), "tcp", addr)
 	if err != nil {
 		return bad(name, fmt.Sprintf("choose another with --%s, or stop the program that has it", name[:4]), "%v", err)
 	}

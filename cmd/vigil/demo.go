@@ -77,7 +77,8 @@ func (cmd demoCmd) Run(c *console) error {
 
 // freeAddress returns the address, or one with another port when that is taken.
 func freeAddress(addr string) string {
-	l, err := net.Listen("tcp", addr)
+	var c net.ListenConfig
+	l, err := c.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		host, _, _ := net.SplitHostPort(addr)
 		return net.JoinHostPort(host, "0")
