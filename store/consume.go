@@ -22,7 +22,8 @@ const (
 const placeBits = 20
 
 // Consume takes one frame in. A frame that was taken in before is ignored, one
-// that leaves a gap is an error. When it fails, the frame may be given again:
+// that leaves a gap is an error. While the database does not answer it waits,
+// which holds the journal back. When it fails, the frame may be given again:
 // what was done stays done and is not done twice.
 func (db *DB) Consume(ctx context.Context, f vigil.Frame) error {
 	sh := db.shards[f.Partition]
@@ -32,9 +33,12 @@ func (db *DB) Consume(ctx context.Context, f vigil.Frame) error {
 	case f.Seq != at+1:
 		return vigil.Errorf(vigil.Invalid, "frame %d of partition %d came after frame %d", f.Seq, f.Partition, at)
 	}
-	t := taking{db: db, ctx: ctx, sh: sh, frame: &f}
-	err := t.frameAll()
-	db.counts.add(&t.counts)
+	err := db.insist(ctx, func() error {
+		t := taking{db: db, ctx: ctx, sh: sh, frame: &f}
+		err := t.frameAll()
+		db.counts.add(&t.counts)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -50,20 +54,21 @@ func (db *DB) Consume(ctx context.Context, f vigil.Frame) error {
 		}
 	}
 	if bytes > hardBytes {
-		return db.drain(ctx)
+		return db.insist(ctx, func() error { return db.Checkpoint(ctx) })
 	}
 	return nil
 }
 
-// drain makes a checkpoint, however often it takes: while memory is full and
-// the database cannot be written, the journal has to wait.
-func (db *DB) drain(ctx context.Context) error {
+// insist does f until it succeeds, fails for another reason than a database that
+// does not answer, or ctx is done.
+func (db *DB) insist(ctx context.Context, f func() error) error {
 	for {
-		err := db.Checkpoint(ctx)
-		if err == nil {
-			return nil
+		err := f()
+		if err == nil || vigil.KindOf(err) != vigil.Unavailable || ctx.Err() != nil {
+			return err
 		}
-		db.c.Log.Error("memory is full and a checkpoint failed; trying again", "error", err)
+		db.lastErr.Store(&err)
+		db.c.Log.Error("the database does not answer; trying again", "error", errors.Unwrap(err))
 		again := time.NewTimer(time.Second)
 		select {
 		case <-again.C:

@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -182,15 +184,41 @@ func (h *history) check(t *rapid.T) {
 	}
 }
 
+// empty makes a database that has nothing in it yet, and returns how to make
+// copies of it: that is quicker than to migrate each.
+func empty(t *testing.T) func(t *rapid.T) Config {
+	t.Helper()
+	c := Config{Partitions: 2, Sealer: seal.Plain{}, Now: time.Now, Checkpoint: -1, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	root, n := t.TempDir(), 0
+	c.Path = filepath.Join(root, "empty")
+	db, err := Open(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	made, err := os.ReadFile(filepath.Join(c.Path, sqliteFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(t *rapid.T) Config {
+		n++
+		c.Path = filepath.Join(root, strconv.Itoa(n))
+		if err := errors.Join(os.Mkdir(c.Path, 0o700), os.WriteFile(filepath.Join(c.Path, sqliteFile), made, 0o600)); err != nil {
+			t.Fatalf("copy the empty database: %v", err)
+		}
+		return c
+	}
+}
+
 // TestModel drives random readings, repeats, late data, corrections, conflicts,
 // checkpoints and crashes through a store, and compares it with a map.
 func TestModel(t *testing.T) {
-	root, n := t.TempDir(), 0
+	fresh := empty(t)
 	rapid.Check(t, func(t *rapid.T) {
-		n++
 		h := &history{
-			config: Config{Path: filepath.Join(root, strconv.Itoa(n)), Partitions: 2, Sealer: seal.Plain{}, Now: time.Now, Checkpoint: -1,
-				Log: slog.New(slog.NewTextHandler(io.Discard, nil))},
+			config:  fresh(t),
 			models:  map[vigil.SeriesID]model{},
 			metrics: []*vigil.Metric{{Name: "a", Unit: "1"}, {Name: "b", Unit: "1"}},
 			kind:    rapid.SampledFrom([]vigil.KeyKind{vigil.KeyTime, vigil.KeyNumber}).Draw(t, "kind"),

@@ -3,17 +3,11 @@ package store
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
-	"path/filepath"
-	"strconv"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/internal/seal"
 )
 
 // lastKey is how many different readings the moves test knows.
@@ -127,12 +121,10 @@ func (s *shifting) settled(t *rapid.T) {
 // TestMoves has readings, repeats, moves, checkpoints and crashes in any order,
 // with the two partitions of the journal consumed at their own pace.
 func TestMoves(t *testing.T) {
-	root, n := t.TempDir(), 0
+	fresh := empty(t)
 	rapid.Check(t, func(t *rapid.T) {
-		n++
 		s := &shifting{metric: &vigil.Metric{Name: "a", Unit: "1"}}
-		s.config = Config{Path: filepath.Join(root, strconv.Itoa(n)), Partitions: 2, Sealer: seal.Plain{}, Now: time.Now,
-			Checkpoint: -1, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		s.config = fresh(t)
 		s.start(t)
 		defer func() {
 			if s.db != nil {

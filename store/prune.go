@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -30,8 +31,6 @@ func (db *DB) Prune(ctx context.Context, policy Retention, now time.Time) error 
 		keep time.Duration
 		text string
 	}{
-		{policy.Points, `DELETE FROM chunks WHERE t1 < $1`},
-		{policy.Waves, `DELETE FROM waves WHERE t1 < $1`},
 		{policy.Events, `DELETE FROM events WHERE taken < $1`},
 		{policy.Quarantine, `DELETE FROM quarantine WHERE state <> 'open' AND closed < $1`},
 		{messageMemory, `DELETE FROM seen WHERE arrived < $1`},
@@ -51,6 +50,16 @@ func (db *DB) Prune(ctx context.Context, policy Retention, now time.Time) error 
 			return err
 		}
 	}
+	for _, d := range []struct {
+		keep  time.Duration
+		table string
+	}{{policy.Points, "chunks"}, {policy.Waves, "waves"}} {
+		if d.keep > 0 {
+			if err := db.pruneChunks(ctx, d.table, before(d.keep)); err != nil {
+				return err
+			}
+		}
+	}
 	db.lockAll()
 	defer db.unlockAll()
 	for _, s := range db.dict.all(func(*series) bool { return true }) {
@@ -66,6 +75,41 @@ func (db *DB) Prune(ctx context.Context, policy Retention, now time.Time) error 
 			s.open, s.late, s.loaded, s.tmax = head{}, head{}, true, 0
 			s.latest, s.hasLatest, s.stale = vigil.Point{}, false, false
 			s.home.Load().mark(s, s.touched)
+		}
+	}
+	return nil
+}
+
+// pruneAtOnce is of how many series one transaction deletes chunks.
+const pruneAtOnce = 256
+
+// pruneChunks deletes the chunks of a table that end before a time. It looks
+// through the index and touches the rows of those series only that have some.
+func (db *DB) pruneChunks(ctx context.Context, table string, before int64) error {
+	var ids []int64
+	err := db.d.each(ctx, func(rows scanner) error {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return fault("read chunk", err)
+		}
+		ids = append(ids, id)
+		return nil
+	}, `SELECT DISTINCT series FROM `+table+` WHERE t1 < $1`, before)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(ids, pruneAtOnce) {
+		err := db.d.in(ctx, func(tx *sql.Tx) error {
+			for _, id := range some {
+				_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE series = $1 AND t0 < $2 AND t1 < $3`, id, before, before)
+				if err != nil {
+					return fault("delete what is over its time", err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
