@@ -15,6 +15,8 @@ export default defineConfig({
   build: {
     target: 'es2022',
     manifest: true,
+    // Every browser that runs this target preloads modules by itself.
+    modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1024,
     rolldownOptions: { input: ['wall.html', 'app.html', 'me.html'] },

@@ -10,13 +10,26 @@ export const noNumberAfter = 15_000;
 
 export type Freshness = 'fresh' | 'late' | 'stale' | 'spot';
 
-/** Milliseconds since a reading was taken; a device clock that runs ahead does not make it younger. */
-export function ageOf(r: Pick<ReadingNow, 'time' | 'arrived'>, now: number): number {
-  const taken = Date.parse(r.time);
-  const arrived = Date.parse(r.arrived);
-  const since = Number.isNaN(arrived) ? taken : Math.min(taken, arrived);
-  return Math.max(0, now - since);
+const since = new WeakMap<object, number>();
+
+/**
+ * When a reading counts as taken, ms: a device clock that runs ahead does not
+ * make it younger than its arrival.
+ */
+export function takenMs(r: Pick<ReadingNow, 'time' | 'arrived'>): number {
+  let t = since.get(r);
+  if (t === undefined) {
+    const taken = Date.parse(r.time);
+    const arrived = Date.parse(r.arrived);
+    t = Number.isNaN(arrived) ? taken : Math.min(taken, arrived);
+    since.set(r, t);
+  }
+  return t;
 }
+
+/** Milliseconds since a reading was taken. */
+export const ageOf = (r: Pick<ReadingNow, 'time' | 'arrived'>, now: number): number =>
+  Math.max(0, now - takenMs(r));
 
 /**
  * How far the reading can stand for the present. Continuous series follow the

@@ -3,7 +3,17 @@
 
 import type { Bed, Metric, ReadingNow, SeriesInfo } from '../api/types';
 import type { SubjectNow } from '../live/store';
-import { ageOf, type Freshness, freshness, qualityText, shortAge, stateOf, takenAt, unitText } from './age';
+import {
+  ageOf,
+  type Freshness,
+  freshness,
+  qualityText,
+  shortAge,
+  stateOf,
+  takenAt,
+  takenMs,
+  unitText,
+} from './age';
 import {
   colourOf,
   fillers,
@@ -136,7 +146,7 @@ function pressure(all: Candidate[], name: 'abp' | 'nibp', now: number): NumberVi
       c.info.metric.name === `${name}-dia` &&
       c.info.device === sys.info.device &&
       c.info.channel === sys.info.channel &&
-      Math.abs(Date.parse(c.reading.time) - Date.parse(sys.reading.time)) < 2000,
+      Math.abs(takenMs(c.reading) - takenMs(sys.reading)) < 2000,
   );
   const worst = dia && merit(dia) > merit(sys) ? dia : sys;
   const v = numberView(name, sys.info.metric, worst, now, `${sys.reading.text}/${dia?.reading.text ?? '–'}`);
@@ -262,8 +272,7 @@ const short = (m: Metric): string => {
 };
 
 /** When the series was last heard, ms by the server's clock. */
-export const lastHeard = (c: Candidate): number =>
-  Math.min(Date.parse(c.reading.time), Date.parse(c.reading.arrived));
+export const lastHeard = (c: Candidate): number => takenMs(c.reading);
 
 /** Another device of the same bed gives this metric a fresh value. */
 const covered = (all: Candidate[], c: Candidate): boolean =>

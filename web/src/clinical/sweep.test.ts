@@ -24,6 +24,8 @@ const block = (t: number, samples: number[], seq = 0): Block => ({
   t0: t,
   rate: 100,
   samples: Float32Array.from(samples),
+  low: Math.min(...samples),
+  high: Math.max(...samples),
 });
 
 function draw(blocks: Block[], until: number, from: Drawn = { t: -1, x: 0, y: 0, down: false }) {

@@ -1,7 +1,7 @@
 // The sweep: a fixed trace that a moving head overwrites, with a gap before
 // the old trace begins. One loop drives every canvas of the page.
 
-import type { Trace, WaveSocket } from '../live/waves';
+import type { Block, Trace, WaveSocket } from '../live/waves';
 
 /** Pixels (CSS) that are kept clear ahead of the head. */
 export const eraseGap = 12;
@@ -70,13 +70,14 @@ function seenIn(trace: Trace, from: number): Scale | undefined {
   let high = Number.NEGATIVE_INFINITY;
   for (const b of trace.blocks) {
     if (b.t0 < from) continue;
-    for (const v of b.samples) {
-      if (v < low) low = v;
-      if (v > high) high = v;
-    }
+    low = Math.min(low, b.low);
+    high = Math.max(high, b.high);
   }
   return low <= high ? { low, high } : undefined;
 }
+
+/** Time of the last sample. */
+const endOf = (b: Block): number => b.t0 + ((b.samples.length - 1) * 1000) / b.rate;
 
 export interface Pen {
   moveTo(x: number, y: number): void;
@@ -106,9 +107,13 @@ export function drawLine(
   y: (v: number) => number,
 ): void {
   pen.moveTo(d.x, d.y);
-  for (const b of trace.blocks) {
+  const { blocks } = trace;
+  // Nearly always the last one or two: found from the end.
+  let first = blocks.length;
+  while (first > 0 && endOf(blocks[first - 1] as Block) > d.t) first--;
+  for (; first < blocks.length; first++) {
+    const b = blocks[first] as Block;
     const step = 1000 / b.rate;
-    if (b.t0 + (b.samples.length - 1) * step <= d.t) continue;
     for (let i = Math.max(0, Math.floor((d.t - b.t0) / step) - 1); i < b.samples.length; i++) {
       const t = b.t0 + i * step;
       if (t <= d.t) continue;

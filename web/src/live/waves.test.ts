@@ -28,7 +28,7 @@ test('reads several blocks of one frame: scale, missing samples, gaps', () => {
     ),
   );
   expect(none).toEqual([]);
-  expect(a).toMatchObject({ channel: 3, seq: 7, t0: 1000.5 });
+  expect(a).toMatchObject({ channel: 3, seq: 7, t0: 1000.5, low: 8, high: 10 });
   expect(a?.rate).toBeCloseTo(333.333);
   expect([...(a?.samples ?? [])]).toEqual([10, 8, Number.NaN]);
   expect(b?.samples).toHaveLength(5);
@@ -49,6 +49,8 @@ const block = (seq: number, t: number, n = 25): Block => ({
   t0: t,
   rate: 100,
   samples: new Float32Array(n),
+  low: 0,
+  high: 0,
 });
 
 test('plays as far behind as the slowest block needs, steadily', () => {

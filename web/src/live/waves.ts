@@ -15,6 +15,9 @@ export interface Block {
   rate: number;
   /** NaN where the device sent none; empty for a gap. */
   samples: Float32Array;
+  /** Smallest and largest sample; infinite, the wrong way round, when there is none. */
+  low: number;
+  high: number;
 }
 
 /** Reads the blocks of one frame; a broken frame yields the blocks before the break. */
@@ -26,23 +29,32 @@ export function parseBlocks(buf: ArrayBuffer): Block[] {
     const kind = v.getUint8(at + 1);
     const n = v.getUint16(at + 20, true);
     if (at + header + n * 2 > buf.byteLength) break;
-    const gain = v.getFloat32(at + 24, true);
-    const offset = v.getFloat32(at + 28, true);
-    const samples = new Float32Array(kind === 1 ? n : 0);
-    for (let i = 0; i < samples.length; i++) {
-      const raw = v.getInt16(at + header + i * 2, true);
-      samples[i] = raw === missing ? Number.NaN : offset + gain * raw;
-    }
-    out.push({
+    const block: Block = {
       channel: v.getUint16(at + 2, true),
       seq: v.getUint32(at + 4, true),
       t0: v.getFloat64(at + 8, true),
       rate: v.getUint32(at + 16, true) / 1000,
-      samples,
-    });
+      samples: new Float32Array(kind === 1 ? n : 0),
+      low: Number.POSITIVE_INFINITY,
+      high: Number.NEGATIVE_INFINITY,
+    };
+    fill(block, v, at);
+    out.push(block);
     at += (header + n * 2 + 7) & ~7;
   }
   return out;
+}
+
+function fill(block: Block, v: DataView, at: number): void {
+  const gain = v.getFloat32(at + 24, true);
+  const offset = v.getFloat32(at + 28, true);
+  for (let i = 0; i < block.samples.length; i++) {
+    const raw = v.getInt16(at + header + i * 2, true);
+    const value = raw === missing ? Number.NaN : offset + gain * raw;
+    block.samples[i] = value;
+    if (value < block.low) block.low = value;
+    if (value > block.high) block.high = value;
+  }
 }
 
 export interface Channel {

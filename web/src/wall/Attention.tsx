@@ -4,7 +4,7 @@ import { clock, running } from '../clinical/age';
 import { Icon, type IconName } from '../icons';
 import { useSession } from '../live/context';
 import { useBeat } from '../live/useView';
-import { attention, type EventItem, type Item } from './attention';
+import { attentionNow, type EventItem, type Item } from './attention';
 
 const eventIcons: Record<string, IconName> = {
   fall: 'urgent',
@@ -35,7 +35,7 @@ export function AttentionColumn({ wall, beds, brief, onOpen }: AttentionProps) {
   const short = brief && !all;
   const compute = useCallback(() => {
     const now = session.clock.now();
-    const a = attention(wall, beds, session.store, now);
+    const a = attentionNow(wall, beds, session.store, now);
     const row = (i: Item) => ({ ...i, time: i.since === undefined ? '' : running(now - i.since) });
     return {
       items: a.items.slice(0, short ? briefly : brief ? a.items.length : maxItems).map(row),

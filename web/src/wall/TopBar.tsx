@@ -6,7 +6,7 @@ import { Icon, Logo } from '../icons';
 import { useSession } from '../live/context';
 import type { Session } from '../live/session';
 import { useBeat } from '../live/useView';
-import { attention } from './attention';
+import { attentionNow } from './attention';
 
 export interface TopBarProps {
   wall: Wall | null;
@@ -103,7 +103,7 @@ function Tally({ wall, beds }: { wall: Wall | null; beds: Bed[] }) {
   const session = useSession();
   const compute = useCallback(() => {
     if (!wall) return { silent: 0, device: 0 };
-    const { items } = attention(wall, beds, session.store, session.clock.now());
+    const { items } = attentionNow(wall, beds, session.store, session.clock.now());
     const silent = items.filter((i) => i.kind === 'silent').length;
     return { silent, device: items.length - silent };
   }, [session, wall, beds]);

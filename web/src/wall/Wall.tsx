@@ -6,7 +6,7 @@ import { Icon } from '../icons';
 import { useSession } from '../live/context';
 import { useBeat } from '../live/useView';
 import { AttentionColumn } from './Attention';
-import { attention } from './attention';
+import { attentionNow } from './attention';
 import { Details } from './Details';
 import { Empty, Unreached } from './Empty';
 import { waveLimit } from './layout';
@@ -147,7 +147,7 @@ function Spoken({ wall, beds }: { wall: WallData; beds: Bed[] }) {
   const said = useRef({ at: 0, text: '' });
   const compute = useCallback(() => {
     const now = session.clock.now();
-    const silent = attention(wall, beds, session.store, now).items.filter((i) => i.kind === 'silent');
+    const silent = attentionNow(wall, beds, session.store, now).items.filter((i) => i.kind === 'silent');
     const text = silent.length
       ? `${silent.length} silent: ${silent.map((i) => `${i.bed} ${i.text}`).join(', ')}`
       : 'All devices report.';

@@ -109,6 +109,17 @@ function words(e: StoredEvent): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
+const kept = new WeakMap<Bed[], { beat: number; found: Attention }>();
+
+/** attention(), computed once a beat however many parts of the screen ask. */
+export function attentionNow(wall: Wall, beds: Bed[], store: LiveStore, now: number): Attention {
+  const old = kept.get(beds);
+  if (old?.beat === store.beatCount()) return old.found;
+  const found = attention(wall, beds, store, now);
+  kept.set(beds, { beat: store.beatCount(), found });
+  return found;
+}
+
 /** Everything that needs a look in the given beds at now. */
 export function attention(wall: Wall, beds: Bed[], store: LiveStore, now: number): Attention {
   const label = labels(beds);
