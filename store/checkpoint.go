@@ -180,7 +180,7 @@ func (db *DB) write(ctx context.Context, tx *sql.Tx, c *cut) error {
 
 // writeSeries writes what is new in the dictionary.
 func (db *DB) writeSeries(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := db.d.insert(ctx, tx, "series", "id, part, subject, device, channel, metric",
+	in := db.d.insert(tx, "series", "id, part, subject, device, channel, metric",
 		"ON CONFLICT (id) DO UPDATE SET part = excluded.part, metric = excluded.metric")
 	for i := range c.series {
 		sc := &c.series[i]
@@ -192,17 +192,17 @@ func (db *DB) writeSeries(ctx context.Context, tx *sql.Tx, c *cut) error {
 			return fmt.Errorf("write metric: %w", err)
 		}
 		s := sc.s
-		if err := in.row(int64(s.id), sc.part, s.subject.String(), string(s.device), s.channel, string(metric)); err != nil {
+		if err := in.row(ctx, int64(s.id), sc.part, s.subject.String(), string(s.device), s.channel, string(metric)); err != nil {
 			return err
 		}
 	}
-	return in.end()
+	return in.end(ctx)
 }
 
 // writeChunks writes sealed blocks.
 func (db *DB) writeChunks(ctx context.Context, tx *sql.Tx, c *cut) error {
 	const columns = "series, t0, t1, no, kmin, kmax, n, data"
-	points, waves := db.d.insert(ctx, tx, "chunks", columns, ""), db.d.insert(ctx, tx, "waves", columns, "")
+	points, waves := db.d.insert(tx, "chunks", columns, ""), db.d.insert(tx, "waves", columns, "")
 	for i := range c.series {
 		sc := &c.series[i]
 		in := points
@@ -210,15 +210,15 @@ func (db *DB) writeChunks(ctx context.Context, tx *sql.Tx, c *cut) error {
 			in = waves
 		}
 		for _, b := range sc.pending {
-			if err := in.row(db.chunkRow(sc.s, b)...); err != nil {
+			if err := in.row(ctx, db.chunkRow(sc.s, b)...); err != nil {
 				return err
 			}
 		}
 	}
-	if err := points.end(); err != nil {
+	if err := points.end(ctx); err != nil {
 		return err
 	}
-	return waves.end()
+	return waves.end(ctx)
 }
 
 // chunkRow is the row of one sealed block.
@@ -231,7 +231,7 @@ func (db *DB) chunkRow(s *series, b block) []any {
 
 // writeHeads writes the open ends.
 func (db *DB) writeHeads(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := db.d.insert(ctx, tx, "heads", "series, kmax, kspan, tmax, tspan, sealed, chunks, latest, data",
+	in := db.d.insert(tx, "heads", "series, kmax, kspan, tmax, tspan, sealed, chunks, latest, data",
 		`ON CONFLICT (series) DO UPDATE SET kmax = excluded.kmax, kspan = excluded.kspan, tmax = excluded.tmax,
 		tspan = excluded.tspan, sealed = excluded.sealed, chunks = excluded.chunks, latest = excluded.latest,
 		data = excluded.data`)
@@ -244,13 +244,13 @@ func (db *DB) writeHeads(ctx context.Context, tx *sql.Tx, c *cut) error {
 			latest = db.c.Sealer.Seal(nil, subject, chunk.AppendPoints(nil, []vigil.Point{sc.latest}))
 		}
 		plain = appendHeads(plain[:0], withTail(sc.open, sc.openTail), withTail(sc.late, sc.lateTail))
-		err := in.row(int64(sc.s.id), keyColumn(sc.kmax), keyColumn(sc.kspan), int64(sc.tmax), int64(sc.tspan),
+		err := in.row(ctx, int64(sc.s.id), keyColumn(sc.kmax), keyColumn(sc.kspan), int64(sc.tmax), int64(sc.tspan),
 			int64(sc.sealed), sc.chunks, latest, db.c.Sealer.Seal(nil, subject, plain))
 		if err != nil {
 			return err
 		}
 	}
-	return in.end()
+	return in.end(ctx)
 }
 
 // withTail returns runs with one more for plain points.
@@ -263,27 +263,27 @@ func withTail(runs []block, tail []vigil.Point) []block {
 
 // writeSeen writes message ids.
 func (db *DB) writeSeen(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := db.d.insert(ctx, tx, "seen", "hash, position, arrived", "ON CONFLICT (hash) DO NOTHING")
+	in := db.d.insert(tx, "seen", "hash, position, arrived", "ON CONFLICT (hash) DO NOTHING")
 	for _, m := range c.seen {
 		for h, at := range m {
-			if err := in.row(slices.Clone(h[:]), int64(at.position), int64(at.arrived)); err != nil { // #nosec G115 -- read back as it was
+			if err := in.row(ctx, slices.Clone(h[:]), int64(at.position), int64(at.arrived)); err != nil { // #nosec G115 -- read back as it was
 				return err
 			}
 		}
 	}
-	return in.end()
+	return in.end(ctx)
 }
 
 // writePositions writes how far each partition was taken in.
 func (db *DB) writePositions(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := db.d.insert(ctx, tx, "positions", "part, seq, items",
+	in := db.d.insert(tx, "positions", "part, seq, items",
 		"ON CONFLICT (part) DO UPDATE SET seq = excluded.seq, items = excluded.items")
 	for _, p := range c.positions {
-		if err := in.row(p.part, int64(p.seq), int64(p.items)); err != nil { // #nosec G115 -- read back as it was
+		if err := in.row(ctx, p.part, int64(p.seq), int64(p.items)); err != nil { // #nosec G115 -- read back as it was
 			return err
 		}
 	}
-	return in.end()
+	return in.end(ctx)
 }
 
 // giveBack lists again what could not be written.

@@ -147,13 +147,13 @@ func (db *DB) join(ctx context.Context, s *series, group []stored) error {
 				return fault("delete chunk", err)
 			}
 		}
-		in := db.d.insert(ctx, tx, s.chunkTable(), "series, t0, t1, no, kmin, kmax, n, data", "")
+		in := db.d.insert(tx, s.chunkTable(), "series, t0, t1, no, kmin, kmax, n, data", "")
 		for _, b := range blocks {
-			if err := in.row(db.chunkRow(s, b)...); err != nil {
+			if err := in.row(ctx, db.chunkRow(s, b)...); err != nil {
 				return err
 			}
 		}
-		if err := in.end(); err != nil {
+		if err := in.end(ctx); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE heads SET tspan = $1, kspan = $2, chunks = $3 WHERE series = $4`,

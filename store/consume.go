@@ -34,8 +34,8 @@ func (db *DB) Consume(ctx context.Context, f vigil.Frame) error {
 		return vigil.Errorf(vigil.Invalid, "frame %d of partition %d came after frame %d", f.Seq, f.Partition, at)
 	}
 	err := db.insist(ctx, func() error {
-		t := taking{db: db, ctx: ctx, sh: sh, frame: &f}
-		err := t.frameAll()
+		t := taking{db: db, sh: sh, frame: &f}
+		err := t.frameAll(ctx)
 		db.counts.add(&t.counts)
 		return err
 	})
@@ -82,7 +82,6 @@ func (db *DB) insist(ctx context.Context, f func() error) error {
 // A taking is one frame on its way in.
 type taking struct {
 	db     *DB
-	ctx    context.Context
 	sh     *shard
 	frame  *vigil.Frame
 	counts tally
@@ -90,12 +89,12 @@ type taking struct {
 }
 
 // frameAll takes every record in that was not before.
-func (t *taking) frameAll() error {
+func (t *taking) frameAll(ctx context.Context) error {
 	at := uint64(0)
 	for i := range t.frame.Records {
 		r := &t.frame.Records[i]
 		n := uint64(1 + len(r.Readings) + len(r.Waves) + len(r.Events))
-		if err := t.record(r, at, n); err != nil {
+		if err := t.record(ctx, r, at, n); err != nil {
 			return err
 		}
 		at += n
@@ -104,16 +103,16 @@ func (t *taking) frameAll() error {
 }
 
 // record takes one record in, whose first item has the number at.
-func (t *taking) record(r *vigil.Record, at, n uint64) error {
+func (t *taking) record(ctx context.Context, r *vigil.Record, at, n uint64) error {
 	if r.Kind == vigil.Reattributed && r.Change != nil {
-		return t.reattributed(r, at)
+		return t.reattributed(ctx, r, at)
 	}
 	for {
-		err := t.locked(r, at, n)
+		err := t.locked(ctx, r, at, n)
 		var astray *elsewhere
 		if !errors.As(err, &astray) {
 			if err == nil {
-				err = t.followMoves(r, at)
+				err = t.followMoves(ctx, r, at)
 			}
 			return err
 		}
@@ -147,7 +146,7 @@ func (db *DB) rehome(s *series, to *shard) {
 }
 
 // locked takes the items of a record in that were not before.
-func (t *taking) locked(r *vigil.Record, at, n uint64) error {
+func (t *taking) locked(ctx context.Context, r *vigil.Record, at, n uint64) error {
 	sh := t.sh
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -157,11 +156,11 @@ func (t *taking) locked(r *vigil.Record, at, n uint64) error {
 	}
 	switch r.Kind {
 	case vigil.Understood:
-		if err := t.understood(r, at); err != nil {
+		if err := t.understood(ctx, r, at); err != nil {
 			return err
 		}
 	case vigil.Quarantined:
-		if err := t.db.quar.take(t.ctx, t.db, r, t.frame.At); err != nil {
+		if err := t.db.quar.take(ctx, t.db, r, t.frame.At); err != nil {
 			return err
 		}
 	case vigil.Reattributed:
@@ -171,14 +170,14 @@ func (t *taking) locked(r *vigil.Record, at, n uint64) error {
 }
 
 // understood takes the readings, waves and events of a record in.
-func (t *taking) understood(r *vigil.Record, at uint64) error {
+func (t *taking) understood(ctx context.Context, r *vigil.Record, at uint64) error {
 	if r.Message.Replay != "" {
-		err := t.db.quar.replayed(t.ctx, t.db, r.Message.Replay, max(t.frame.At, r.Message.Arrived))
+		err := t.db.quar.replayed(ctx, t.db, r.Message.Replay, max(t.frame.At, r.Message.Arrived))
 		if err != nil {
 			return err
 		}
 	}
-	again, err := t.seenBefore(r, at)
+	again, err := t.seenBefore(ctx, r, at)
 	if err != nil {
 		return err
 	}
@@ -193,7 +192,7 @@ func (t *taking) understood(r *vigil.Record, at uint64) error {
 		if i++; i < t.sh.items {
 			continue
 		}
-		if err := t.reading(src, &key, r, &r.Readings[k], i, again); err != nil {
+		if err := t.reading(ctx, src, &key, r, &r.Readings[k], i, again); err != nil {
 			t.sh.items = i
 			return err
 		}
@@ -202,7 +201,7 @@ func (t *taking) understood(r *vigil.Record, at uint64) error {
 		if i++; i < t.sh.items {
 			continue
 		}
-		if err := t.wave(src, &key, r, &r.Waves[k], i, again); err != nil {
+		if err := t.wave(ctx, src, &key, r, &r.Waves[k], i, again); err != nil {
 			t.sh.items = i
 			return err
 		}
@@ -211,7 +210,7 @@ func (t *taking) understood(r *vigil.Record, at uint64) error {
 		if i++; i < t.sh.items {
 			continue
 		}
-		if err := t.event(r, &r.Events[k], i, k, again); err != nil {
+		if err := t.event(ctx, r, &r.Events[k], i, k, again); err != nil {
 			t.sh.items = i
 			return err
 		}
@@ -224,7 +223,7 @@ func (t *taking) position(item uint64) uint64 { return t.frame.Seq<<placeBits | 
 
 // seriesOf returns the series of a metric, made when it is the first of its
 // kind, with its heads in memory.
-func (t *taking) seriesOf(src *source, key *sourceKey, m *vigil.Metric) (*series, error) {
+func (t *taking) seriesOf(ctx context.Context, src *source, key *sourceKey, m *vigil.Metric) (*series, error) {
 	s := src.get(m)
 	if s == nil {
 		var id vigil.SeriesID
@@ -241,11 +240,11 @@ func (t *taking) seriesOf(src *source, key *sourceKey, m *vigil.Metric) (*series
 	if s.loaded {
 		return s, nil
 	}
-	return s, t.db.load(t.ctx, s)
+	return s, t.db.load(ctx, s)
 }
 
 // reading takes one reading in.
-func (t *taking) reading(src *source, key *sourceKey, r *vigil.Record, v *vigil.Reading, item uint64, again bool) error {
+func (t *taking) reading(ctx context.Context, src *source, key *sourceKey, r *vigil.Record, v *vigil.Reading, item uint64, again bool) error {
 	switch {
 	case v.Quality.Has(vigil.StoredElsewhere):
 		t.counts.elsewhere++
@@ -257,7 +256,7 @@ func (t *taking) reading(src *source, key *sourceKey, r *vigil.Record, v *vigil.
 		t.counts.refused++
 		return nil
 	}
-	s, err := t.seriesOf(src, key, v.Metric)
+	s, err := t.seriesOf(ctx, src, key, v.Metric)
 	if err != nil {
 		return err
 	}
@@ -268,18 +267,18 @@ func (t *taking) reading(src *source, key *sourceKey, r *vigil.Record, v *vigil.
 	if !ownKey(p.KeyKind) {
 		p.Key = t.position(item)
 	}
-	return t.point(s, p, v.Correction)
+	return t.point(ctx, s, p, v.Correction)
 }
 
 // point takes a point in that may have been here before.
-func (t *taking) point(s *series, p vigil.Point, correction bool) error {
+func (t *taking) point(ctx context.Context, s *series, p vigil.Point, correction bool) error {
 	if ownKey(p.KeyKind) && p.Key <= s.kmax {
-		known, err := t.db.known(t.ctx, t.sh, s, p.KeyKind, p.Key)
+		known, err := t.db.known(ctx, t.sh, s, p.KeyKind, p.Key)
 		if err != nil {
 			return err
 		}
 		if len(known) > 0 {
-			return t.again(s, p, known, correction)
+			return t.again(ctx, s, p, known, correction)
 		}
 	}
 	t.counts.accepted++
@@ -290,7 +289,7 @@ func (t *taking) point(s *series, p vigil.Point, correction bool) error {
 }
 
 // again takes a point in whose key is known.
-func (t *taking) again(s *series, p vigil.Point, known []vigil.Point, correction bool) error {
+func (t *taking) again(ctx context.Context, s *series, p vigil.Point, known []vigil.Point, correction bool) error {
 	v := judge(&p, known, correction)
 	switch {
 	case v.repeat:
@@ -322,7 +321,7 @@ type seenAt struct {
 // seenBefore tells whether the record repeats a message whose readings have no
 // identity but its id, and notes it when it does not. The subject is part of
 // what is noted: a message about several of them is several records.
-func (t *taking) seenBefore(r *vigil.Record, at uint64) (bool, error) {
+func (t *taking) seenBefore(ctx context.Context, r *vigil.Record, at uint64) (bool, error) {
 	if r.Message.ID == "" || !keyedByMessage(r) {
 		return false, nil
 	}
@@ -333,7 +332,7 @@ func (t *taking) seenBefore(r *vigil.Record, at uint64) (bool, error) {
 			return at.position != position, nil
 		}
 	}
-	first, err := t.db.storedSeen(t.ctx, h)
+	first, err := t.db.storedSeen(ctx, h)
 	if err != nil {
 		return false, err
 	}

@@ -119,7 +119,6 @@ const (
 
 // An inserter gathers rows of one table and inserts them many at a time.
 type inserter struct {
-	ctx        context.Context
 	tx         *sql.Tx
 	head, tail string // INSERT INTO t (…) VALUES, ON CONFLICT …
 	cols, rows int
@@ -129,9 +128,9 @@ type inserter struct {
 
 // insert begins a run of rows. Columns are separated by commas; tail may say
 // what happens on a conflict.
-func (d *database) insert(ctx context.Context, tx *sql.Tx, table, columns, tail string) *inserter {
+func (d *database) insert(tx *sql.Tx, table, columns, tail string) *inserter {
 	return &inserter{
-		ctx: ctx, tx: tx, rows: d.rows, cols: strings.Count(columns, ",") + 1, tail: tail,
+		tx: tx, rows: d.rows, cols: strings.Count(columns, ",") + 1, tail: tail,
 		head: "INSERT INTO " + table + " (" + columns + ") VALUES ",
 	}
 }
@@ -158,19 +157,19 @@ func (in *inserter) text(rows int) string {
 }
 
 // row adds one row.
-func (in *inserter) row(vals ...any) error {
+func (in *inserter) row(ctx context.Context, vals ...any) error {
 	in.args = append(in.args, vals...)
 	if len(in.args) < in.rows*in.cols {
 		return nil
 	}
 	if in.full == nil {
-		s, err := in.tx.PrepareContext(in.ctx, in.text(in.rows))
+		s, err := in.tx.PrepareContext(ctx, in.text(in.rows))
 		if err != nil {
 			return fault("prepare insert", err)
 		}
 		in.full = s
 	}
-	if _, err := in.full.ExecContext(in.ctx, in.args...); err != nil {
+	if _, err := in.full.ExecContext(ctx, in.args...); err != nil {
 		return fault("insert", err)
 	}
 	in.args = in.args[:0]
@@ -178,14 +177,14 @@ func (in *inserter) row(vals ...any) error {
 }
 
 // end inserts what is left.
-func (in *inserter) end() error {
+func (in *inserter) end(ctx context.Context) error {
 	if in.full != nil {
 		defer func() { _ = in.full.Close() }()
 	}
 	if len(in.args) == 0 {
 		return nil
 	}
-	if _, err := in.tx.ExecContext(in.ctx, in.text(len(in.args)/in.cols), in.args...); err != nil {
+	if _, err := in.tx.ExecContext(ctx, in.text(len(in.args)/in.cols), in.args...); err != nil {
 		return fault("insert", err)
 	}
 	in.args = nil

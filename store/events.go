@@ -59,7 +59,7 @@ func hashID(parts ...string) string {
 }
 
 // event takes one event in: the one that is number k of its record.
-func (t *taking) event(r *vigil.Record, v *vigil.Event, item uint64, k int, again bool) error {
+func (t *taking) event(ctx context.Context, r *vigil.Record, v *vigil.Event, item uint64, k int, again bool) error {
 	if again && v.KeyKind == vigil.KeyMessage {
 		t.counts.repeats++
 		return nil
@@ -78,7 +78,7 @@ func (t *taking) event(r *vigil.Record, v *vigil.Event, item uint64, k int, agai
 		Codes: v.Codes, Taken: v.Taken, Arrived: r.Message.Arrived, Data: v.Data, Quality: v.Quality &^ inner,
 		Partition: t.frame.Partition, Position: t.position(item),
 	}}
-	first, err := t.db.eventByID(t.ctx, e.ID)
+	first, err := t.db.eventByID(ctx, e.ID)
 	switch {
 	case err != nil:
 		return err
@@ -86,7 +86,7 @@ func (t *taking) event(r *vigil.Record, v *vigil.Event, item uint64, k int, agai
 		t.counts.repeats++
 		return nil
 	case first != nil:
-		return t.contradicts(first, e)
+		return t.contradicts(ctx, first, e)
 	}
 	t.counts.events++
 	t.sh.bytes += t.db.events.put(e)
@@ -95,9 +95,9 @@ func (t *taking) event(r *vigil.Record, v *vigil.Event, item uint64, k int, agai
 
 // contradicts keeps an event beside another of the same identity that says
 // something else. Both say so.
-func (t *taking) contradicts(first, e *keptEvent) error {
+func (t *taking) contradicts(ctx context.Context, first, e *keptEvent) error {
 	e.ID = hashID(e.ID, e.Title, string(e.Data))
-	second, err := t.db.eventByID(t.ctx, e.ID)
+	second, err := t.db.eventByID(ctx, e.ID)
 	if err != nil {
 		return err
 	}
@@ -228,20 +228,20 @@ func (db *DB) eventRows(ctx context.Context, where string, args ...any) ([]*kept
 
 // writeEvents writes events, new ones and changed ones.
 func (db *DB) writeEvents(ctx context.Context, tx *sql.Tx, list []*keptEvent) error {
-	in := db.d.insert(ctx, tx, "events", "id, subject, device, type, taken, part, position, quality, attribution, data",
+	in := db.d.insert(tx, "events", "id, subject, device, type, taken, part, position, quality, attribution, data",
 		"ON CONFLICT (id) DO UPDATE SET quality = excluded.quality")
 	for _, e := range list {
 		body, err := json.Marshal(eventBody{e.Channel, e.Title, e.Codes, e.Arrived, e.stated, e.Data})
 		if err != nil {
 			return fmt.Errorf("write event: %w", err)
 		}
-		err = in.row(e.ID, e.Subject.String(), string(e.Device), e.Type, int64(e.Taken), e.Partition, int64(e.Position), // #nosec G115 -- read back as it was
+		err = in.row(ctx, e.ID, e.Subject.String(), string(e.Device), e.Type, int64(e.Taken), e.Partition, int64(e.Position), // #nosec G115 -- read back as it was
 			int64(e.Quality), int(e.attribution), db.c.Sealer.Seal(nil, e.Subject.String(), append([]byte{eventV1}, body...)))
 		if err != nil {
 			return err
 		}
 	}
-	return in.end()
+	return in.end(ctx)
 }
 
 // A filter is the WHERE of a query in the making.

@@ -77,7 +77,7 @@ func last(moves []move, taken vigil.Instant) (move, bool) {
 }
 
 // reattributed carries a reattribution out, once.
-func (t *taking) reattributed(r *vigil.Record, item uint64) error {
+func (t *taking) reattributed(ctx context.Context, r *vigil.Record, item uint64) error {
 	db := t.db
 	db.lockAll()
 	defer db.unlockAll()
@@ -89,7 +89,7 @@ func (t *taking) reattributed(r *vigil.Record, item uint64) error {
 	if !slices.ContainsFunc(db.moves.of(m.device), func(o move) bool { return o.id == m.id }) {
 		known := append(slices.Clone(db.moves.of(m.device)), m)
 		slices.SortFunc(known, func(a, b move) int { return cmp.Compare(a.id, b.id) })
-		if err := t.carry(m, known, item); err != nil {
+		if err := t.carry(ctx, m, known, item); err != nil {
 			return err
 		}
 		db.moves.mu.Lock()
@@ -102,7 +102,7 @@ func (t *taking) reattributed(r *vigil.Record, item uint64) error {
 }
 
 // followMoves lets a record follow moves that overtook it in another partition.
-func (t *taking) followMoves(r *vigil.Record, item uint64) error {
+func (t *taking) followMoves(ctx context.Context, r *vigil.Record, item uint64) error {
 	moves := t.db.moves.of(r.Message.Device)
 	if len(moves) == 0 || r.Kind != vigil.Understood {
 		return nil
@@ -130,7 +130,7 @@ func (t *taking) followMoves(r *vigil.Record, item uint64) error {
 	defer t.db.unlockAll()
 	t.epoch = t.db.epoch
 	for _, m := range due {
-		if err := t.carry(m, moves, item); err != nil {
+		if err := t.carry(ctx, m, moves, item); err != nil {
 			return err
 		}
 	}
@@ -139,57 +139,57 @@ func (t *taking) followMoves(r *vigil.Record, item uint64) error {
 
 // carry moves everything that m governs to m's subject. Doing it again moves
 // what has come since. The caller holds every lock.
-func (t *taking) carry(m move, moves []move, item uint64) error {
+func (t *taking) carry(ctx context.Context, m move, moves []move, item uint64) error {
 	from := t.db.dict.all(func(s *series) bool { return s.device == m.device && s.subject != m.to })
 	slices.SortFunc(from, func(a, b *series) int { return cmp.Compare(a.id, b.id) })
 	for _, s := range from {
-		if err := t.db.load(t.ctx, s); err != nil {
+		if err := t.db.load(ctx, s); err != nil {
 			return err
 		}
 		moving := t.carryPoints
 		if s.wave {
 			moving = t.carryWaves
 		}
-		if err := moving(s, m, moves); err != nil {
+		if err := moving(ctx, s, m, moves); err != nil {
 			return err
 		}
 	}
-	return t.carryEvents(m, moves, item)
+	return t.carryEvents(ctx, m, moves, item)
 }
 
 // target returns the series of m's subject that takes what s has, made when
 // there is none.
-func (t *taking) target(s *series, m move) (*series, error) {
+func (t *taking) target(ctx context.Context, s *series, m move) (*series, error) {
 	metric := s.metric.Load()
 	to, id := t.db.dict.find(m.to, s.device, s.channel, metric)
 	if to == nil {
 		to = t.db.create(t.sh, id, m.to, s.device, s.channel, metric)
 	}
-	return to, t.db.load(t.ctx, to)
+	return to, t.db.load(ctx, to)
 }
 
 // carryPoints moves the points of one series: the new subject gets them with
 // the next attribution number, the old one keeps them with a last version that
 // is entered in error.
-func (t *taking) carryPoints(s *series, m move, moves []move) error {
-	v, err := t.db.lookLocked(t.ctx, s)
+func (t *taking) carryPoints(ctx context.Context, s *series, m move, moves []move) error {
+	v, err := t.db.lookLocked(ctx, s)
 	if err != nil {
 		return err
 	}
 	var to *series
 	var failed error
-	err = t.db.scan(t.ctx, v, bounds(m.during), false, func(pts []vigil.Point) bool {
+	err = t.db.scan(ctx, v, bounds(m.during), false, func(pts []vigil.Point) bool {
 		for i := range pts {
 			p := pts[i]
 			if g, ok := governs(moves, p.Taken, p.Arrived); !stands(&p) || !ok || g.id != m.id {
 				continue
 			}
 			if to == nil {
-				if to, failed = t.target(s, m); failed != nil {
+				if to, failed = t.target(ctx, s, m); failed != nil {
 					return false
 				}
 			}
-			if failed = t.carryPoint(s, to, p); failed != nil {
+			if failed = t.carryPoint(ctx, s, to, p); failed != nil {
 				return false
 			}
 		}
@@ -199,13 +199,13 @@ func (t *taking) carryPoints(s *series, m move, moves []move) error {
 }
 
 // carryPoint moves one point.
-func (t *taking) carryPoint(s, to *series, p vigil.Point) error {
+func (t *taking) carryPoint(ctx context.Context, s, to *series, p vigil.Point) error {
 	home := to.home.Load()
 	given := p
 	given.Attribution++
 	given.Version, given.Conflict = 1, 0
 	given.Quality &^= vigil.Conflict
-	known, err := t.db.known(t.ctx, home, to, p.KeyKind, p.Key)
+	known, err := t.db.known(ctx, home, to, p.KeyKind, p.Key)
 	if err != nil {
 		return err
 	}
@@ -232,20 +232,20 @@ func (t *taking) carryPoint(s, to *series, p vigil.Point) error {
 }
 
 // carryWaves moves the blocks of one wave.
-func (t *taking) carryWaves(s *series, m move, moves []move) error {
-	v, err := t.db.lookLocked(t.ctx, s)
+func (t *taking) carryWaves(ctx context.Context, s *series, m move, moves []move) error {
+	v, err := t.db.lookLocked(ctx, s)
 	if err != nil {
 		return err
 	}
 	// The arrival of a block is not kept; its time stands in.
-	blocks, err := t.db.waves(t.ctx, v, bounds(m.during), 0, func(w *vigil.Wave) bool {
+	blocks, err := t.db.waves(ctx, v, bounds(m.during), 0, func(w *vigil.Wave) bool {
 		g, ok := governs(moves, w.Start, min(w.Start, m.at))
 		return !w.Quality.Has(vigil.EnteredInError) && ok && g.id == m.id && w.Start <= m.at
 	})
 	if err != nil || len(blocks) == 0 {
 		return err
 	}
-	to, err := t.target(s, m)
+	to, err := t.target(ctx, s, m)
 	if err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (t *taking) carryWaves(s *series, m move, moves []move) error {
 	for _, w := range blocks {
 		given := w
 		given.Quality = w.Quality&^(inner|vigil.Conflict) | attributed(attributionOf(&w)+1)
-		known, err := t.db.knownWaves(t.ctx, home, to, w.KeyKind, w.Key)
+		known, err := t.db.knownWaves(ctx, home, to, w.KeyKind, w.Key)
 		if err != nil {
 			return err
 		}
@@ -276,14 +276,14 @@ func (t *taking) carryWaves(s *series, m move, moves []move) error {
 
 // carryEvents moves the events of a device. The new ones enter the journal's
 // order where the move did.
-func (t *taking) carryEvents(m move, moves []move, item uint64) error {
+func (t *taking) carryEvents(ctx context.Context, m move, moves []move, item uint64) error {
 	var f filter
 	f.add("device = ?", string(m.device))
 	f.add("(quality & ?) = 0", int64(vigil.EnteredInError))
 	in := bounds(m.during)
 	f.add("taken >= ?", int64(in.From))
 	f.add("taken < ?", int64(in.To))
-	list, err := t.db.eventRows(t.ctx, f.where(), f.args...)
+	list, err := t.db.eventRows(ctx, f.where(), f.args...)
 	if err != nil {
 		return err
 	}
@@ -333,14 +333,14 @@ func (db *DB) loadMoves(ctx context.Context) error {
 
 // writeMoves writes moves that were carried out.
 func (db *DB) writeMoves(ctx context.Context, tx *sql.Tx, list []move) error {
-	in := db.d.insert(ctx, tx, "moves", "id, device, t0, t1, target, at", "ON CONFLICT (id) DO NOTHING")
+	in := db.d.insert(tx, "moves", "id, device, t0, t1, target, at", "ON CONFLICT (id) DO NOTHING")
 	for _, m := range list {
-		err := in.row(m.id, string(m.device), int64(m.during.From), int64(m.during.To), m.to.String(), int64(m.at))
+		err := in.row(ctx, m.id, string(m.device), int64(m.during.From), int64(m.during.To), m.to.String(), int64(m.at))
 		if err != nil {
 			return err
 		}
 	}
-	return in.end()
+	return in.end(ctx)
 }
 
 // cut takes what is to be written.

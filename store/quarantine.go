@@ -345,7 +345,7 @@ func (q *quarantine) settle([]*keptEntry) {
 
 // writeEntries writes entries, new ones and changed ones.
 func (db *DB) writeEntries(ctx context.Context, tx *sql.Tx, list []*keptEntry) error {
-	in := db.d.insert(ctx, tx, "quarantine", "id, device, profile, state, count, first, last, closed, closer, data, payload",
+	in := db.d.insert(tx, "quarantine", "id, device, profile, state, count, first, last, closed, closer, data, payload",
 		`ON CONFLICT (id) DO UPDATE SET state = excluded.state, count = excluded.count, last = excluded.last,
 		closed = excluded.closed, closer = excluded.closer, data = excluded.data`)
 	for _, e := range list {
@@ -355,11 +355,11 @@ func (db *DB) writeEntries(ctx context.Context, tx *sql.Tx, list []*keptEntry) e
 		if err != nil {
 			return fmt.Errorf("write quarantine entry: %w", err)
 		}
-		err = in.row(e.ID, string(e.Device), e.Profile, string(e.State), e.Count, int64(e.First), int64(e.Last), int64(e.Closed), e.By,
+		err = in.row(ctx, e.ID, string(e.Device), e.Profile, string(e.State), e.Count, int64(e.First), int64(e.Last), int64(e.Closed), e.By,
 			db.c.Sealer.Seal(nil, systemKey, append([]byte{entryV1}, body...)), db.c.Sealer.Seal(nil, systemKey, e.Message.Payload))
 		if err != nil {
 			return err
 		}
 	}
-	return in.end()
+	return in.end(ctx)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // wave takes one block of a wave in.
-func (t *taking) wave(src *source, key *sourceKey, r *vigil.Record, v *vigil.Wave, item uint64, again bool) error {
+func (t *taking) wave(ctx context.Context, src *source, key *sourceKey, r *vigil.Record, v *vigil.Wave, item uint64, again bool) error {
 	switch {
 	case again && v.KeyKind == vigil.KeyMessage:
 		t.counts.repeats++
@@ -20,7 +20,7 @@ func (t *taking) wave(src *source, key *sourceKey, r *vigil.Record, v *vigil.Wav
 		t.counts.refused++
 		return nil
 	}
-	s, err := t.seriesOf(src, key, v.Metric)
+	s, err := t.seriesOf(ctx, src, key, v.Metric)
 	if err != nil {
 		return err
 	}
@@ -29,14 +29,14 @@ func (t *taking) wave(src *source, key *sourceKey, r *vigil.Record, v *vigil.Wav
 	if !ownKey(w.KeyKind) {
 		w.Key = t.position(item)
 	}
-	return t.block(s, w)
+	return t.block(ctx, s, w)
 }
 
 // block takes a block in that may have been here before. One with the key of
 // another and other samples is kept beside it, and both say so.
-func (t *taking) block(s *series, w vigil.Wave) error {
+func (t *taking) block(ctx context.Context, s *series, w vigil.Wave) error {
 	if ownKey(w.KeyKind) && w.Key <= s.kmax {
-		known, err := t.db.knownWaves(t.ctx, t.sh, s, w.KeyKind, w.Key)
+		known, err := t.db.knownWaves(ctx, t.sh, s, w.KeyKind, w.Key)
 		if err != nil {
 			return err
 		}
