@@ -25,7 +25,10 @@ interface Shown extends TileView {
   lost: boolean;
 }
 
-/** One bed. It has one subscription, and renders only when what it shows differs. */
+/**
+ * One bed. It has one subscription, and renders only when what it shows
+ * differs. Screen readers get the same in words.
+ */
 export const Tile = memo(function Tile({ bed, waveLimit, night, focusable, onOpen }: TileProps) {
   const session = useSession();
   const compute = useCallback(
@@ -51,7 +54,6 @@ export const Tile = memo(function Tile({ bed, waveLimit, night, focusable, onOpe
       role="button"
       tabIndex={focusable ? 0 : -1}
       data-bed={bed.location.id}
-      aria-label={tileText(bed, v)}
       onClick={() => onOpen(bed)}
       onKeyDown={(e) => {
         if (e.key !== 'Enter' && e.key !== ' ') return;
@@ -59,13 +61,16 @@ export const Tile = memo(function Tile({ bed, waveLimit, night, focusable, onOpe
         onOpen(bed);
       }}
     >
-      <div className="hd">
-        <span className={bed.location.name.length > 3 ? 'bed long' : 'bed'}>{bed.location.name}</span>
-        <span className="nm">{personName(bed)}</span>
+      <span className="sr">{tileText(bed, v)}</span>
+      <div className="face" aria-hidden="true">
+        <div className="hd">
+          <span className={bed.location.name.length > 3 ? 'bed long' : 'bed'}>{bed.location.name}</span>
+          <span className="nm">{personName(bed)}</span>
+        </div>
+        {v.bar && <Bar bar={v.bar} time={v.time} />}
+        <Body bed={bed} v={v} night={night} />
+        <Foot bed={bed} v={v} />
       </div>
-      {v.bar && <Bar bar={v.bar} time={v.time} />}
-      <Body bed={bed} v={v} night={night} />
-      <Foot bed={bed} v={v} />
     </div>
   );
 });

@@ -33,14 +33,7 @@ function draw(blocks: Block[], until: number, from: Drawn = { t: -1, x: 0, y: 0,
   trace.blocks.push(...blocks);
   const path: string[] = [];
   const pen = { moveTo: (x: number) => path.push(`m${x}`), lineTo: (x: number) => path.push(`l${x}`) };
-  drawLine(
-    pen,
-    trace,
-    from,
-    until,
-    (t) => t,
-    (v) => v,
-  );
+  drawLine(pen, trace, from, until, { speed: 1000, width: 10_000, y: (v) => v });
   return { path: path.slice(1), drawn: from };
 }
 
@@ -58,16 +51,10 @@ test('a missing sample and a hole between blocks lift the pen', () => {
 
 test('the right edge lifts the pen', () => {
   const trace = new Trace();
-  trace.blocks.push(block(0, [1, 1, 1]));
+  trace.blocks.push(block(90, [1, 1, 1]));
   const path: string[] = [];
-  drawLine(
-    { moveTo: (x) => path.push(`m${x}`), lineTo: (x) => path.push(`l${x}`) },
-    trace,
-    { t: -1, x: 0, y: 0, down: false },
-    100,
-    (t) => (t + 90) % 100,
-    (v) => v,
-  );
+  const pen = { moveTo: (x: number) => path.push(`m${x}`), lineTo: (x: number) => path.push(`l${x}`) };
+  drawLine(pen, trace, { t: 0, x: 0, y: 0, down: false }, 200, { speed: 1000, width: 100, y: (v) => v });
   expect(path.slice(1)).toEqual(['m90', 'm0', 'l10']);
 });
 

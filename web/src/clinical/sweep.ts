@@ -94,45 +94,48 @@ export interface Drawn {
   down: boolean;
 }
 
+/** How time and value lie on a canvas. */
+export interface Geometry {
+  /** Pixels a second. */
+  speed: number;
+  width: number;
+  y(value: number): number;
+}
+
 /**
  * Draws the samples with d.t < time <= until. A missing sample, a hole between
  * blocks and the right edge lift the pen: a gap is a gap.
  */
-export function drawLine(
-  pen: Pen,
-  trace: Trace,
-  d: Drawn,
-  until: number,
-  x: (t: number) => number,
-  y: (v: number) => number,
-): void {
+export function drawLine(pen: Pen, trace: Trace, d: Drawn, until: number, g: Geometry): void {
   pen.moveTo(d.x, d.y);
   const { blocks } = trace;
   // Nearly always the last one or two: found from the end.
   let first = blocks.length;
   while (first > 0 && endOf(blocks[first - 1] as Block) > d.t) first--;
-  for (; first < blocks.length; first++) {
-    const b = blocks[first] as Block;
-    const step = 1000 / b.rate;
-    for (let i = Math.max(0, Math.floor((d.t - b.t0) / step) - 1); i < b.samples.length; i++) {
-      const t = b.t0 + i * step;
-      if (t <= d.t) continue;
-      if (t > until) return;
-      const v = b.samples[i] as number;
-      if (Number.isNaN(v)) {
-        d.down = false;
-        d.t = t;
-        continue;
-      }
-      const px = x(t);
-      const py = y(v);
-      if (d.down && t - d.t < step * 2.5 && px >= d.x) pen.lineTo(px, py);
-      else pen.moveTo(px, py);
+  for (; first < blocks.length; first++) drawBlock(pen, blocks[first] as Block, d, until, g);
+}
+
+function drawBlock(pen: Pen, b: Block, d: Drawn, until: number, g: Geometry): void {
+  const step = 1000 / b.rate;
+  const dx = g.speed / b.rate;
+  const from = Math.max(0, Math.floor((d.t - b.t0) / step + 1e-6) + (d.t >= b.t0 ? 1 : 0));
+  let t = b.t0 + from * step;
+  let x = xAt(t, g.speed, g.width);
+  for (let i = from; i < b.samples.length && t <= until; i++, t += step, x += dx) {
+    if (x >= g.width) x -= g.width;
+    const v = b.samples[i] as number;
+    if (Number.isNaN(v)) {
+      d.down = false;
       d.t = t;
-      d.x = px;
-      d.y = py;
-      d.down = true;
+      continue;
     }
+    const y = g.y(v);
+    if (d.down && t - d.t < step * 2.5 && x >= d.x) pen.lineTo(x, y);
+    else pen.moveTo(x, y);
+    d.t = t;
+    d.x = x;
+    d.y = y;
+    d.down = true;
   }
 }
 
@@ -218,7 +221,7 @@ class Sweep {
     ctx.lineJoin = 'round';
     ctx.lineCap = 'round';
     ctx.beginPath();
-    drawLine(ctx, trace, this.drawn, head, (t) => xAt(t, speed, this.w), y);
+    drawLine(ctx, trace, this.drawn, head, { speed, width: this.w, y });
     ctx.stroke();
   }
 
@@ -239,6 +242,9 @@ class Sweep {
   }
 }
 
+/** ms between a picture and the wish for the next: about 30 pictures a second. */
+const pause = 24;
+
 /** Drives all sweeps of a page from one animation frame, at 30 pictures a second. */
 export class SweepEngine {
   private readonly sweeps = new Map<HTMLCanvasElement, Sweep>();
@@ -246,7 +252,7 @@ export class SweepEngine {
   private readonly waves: WaveSocket;
   private readonly now: () => number;
   private raf = 0;
-  private last = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private frozen = false;
 
   constructor(waves: WaveSocket, now: () => number) {
@@ -278,9 +284,13 @@ export class SweepEngine {
 
   private pending = false;
 
+  private wake(): void {
+    if (!this.raf && this.sweeps.size > 0) this.raf = requestAnimationFrame(this.tick);
+  }
+
   /** Subscribes to exactly the series on screen, once after a burst of changes. */
   private listen(): void {
-    if (!this.raf && this.sweeps.size > 0) this.raf = requestAnimationFrame(this.tick);
+    this.wake();
     if (this.pending) return;
     this.pending = true;
     setTimeout(() => {
@@ -289,10 +299,13 @@ export class SweepEngine {
     }, 50);
   }
 
-  private readonly tick = (at: number): void => {
-    this.raf = this.sweeps.size > 0 ? requestAnimationFrame(this.tick) : 0;
-    if (this.frozen || at - this.last < 30) return;
-    this.last = at;
+  private readonly tick = (): void => {
+    this.raf = 0;
+    if (this.sweeps.size === 0) return;
+    // Asking for every second frame only costs half as much as skipping one.
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.wake(), pause);
+    if (this.frozen) return;
     const now = this.now();
     for (const s of this.sweeps.values()) s.frame(this.waves.traces.get(s.o.series), now);
   };

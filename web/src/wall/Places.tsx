@@ -40,17 +40,19 @@ function Place({ bed, onOpen }: { bed: Bed; onOpen: (id: string) => void }) {
       type="button"
       className={`place k-${v.kind}${v.lost ? ' lost' : ''}`}
       data-bed={bed.location.id}
-      aria-label={tileText(bed, v)}
       onClick={() => onOpen(bed.location.id)}
     >
-      <span className="nm">{bed.location.name}</span>
-      {v.kind !== 'live' && <span>{v.kind === 'silent' ? 'no data' : 'no reading'}</span>}
-      {v.large.map((n) => (
-        <span key={n.metric}>
-          <b className={`c-${n.colour}`}>{n.text || n.note}</b> {n.text ? n.unit : ''}
-        </span>
-      ))}
-      <span>{v.age}</span>
+      <span className="sr">{tileText(bed, v)}</span>
+      <span className="face" aria-hidden="true">
+        <span className="nm">{bed.location.name}</span>
+        {v.kind !== 'live' && <span>{v.kind === 'silent' ? 'no data' : 'no reading'}</span>}
+        {v.large.map((n) => (
+          <span key={n.metric}>
+            <b className={`c-${n.colour}`}>{n.text || n.note}</b> {n.text ? n.unit : ''}
+          </span>
+        ))}
+        <span>{v.age}</span>
+      </span>
     </button>
   );
 }
