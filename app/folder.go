@@ -27,6 +27,11 @@ func openFolder(path string) (*dataFolder, error) {
 			return nil, fmt.Errorf("make data folder: %w", err)
 		}
 	}
+	for _, dir := range []string{filepath.Dir(path), path} {
+		if err := syncFolder(dir); err != nil {
+			return nil, err
+		}
+	}
 	lock, err := os.OpenFile(filepath.Join(path, "vigil.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
@@ -39,6 +44,19 @@ func openFolder(path string) (*dataFolder, error) {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	return &dataFolder{path: path, lock: lock}, nil
+}
+
+// syncFolder puts the names in a folder on disk: without that a loss of power
+// may take a new folder with all that was synced inside.
+func syncFolder(path string) error {
+	d, err := os.Open(path) // #nosec G304 -- the installation's own folder
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	return nil
 }
 
 // journal is where the journal lies.

@@ -3,10 +3,10 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -26,11 +26,19 @@ type keptBlock struct {
 	Samples []int32       `json:"samples"`
 }
 
-// check reads back every device and compares.
-func (w *witness) check(ctx context.Context, s *Server) (CrashReport, error) {
-	r := CrashReport{Missing: []string{}, Doubled: []string{}, Wrong: []string{}}
+// ever is the end of time for check.
+const ever = math.MaxInt64
+
+// check reads back every device and compares with what was acknowledged until a
+// time in ns.
+func (w *witness) check(ctx context.Context, s *Server, until int64) (CrashReport, error) {
+	r := CrashReport{Missing: []string{}, Doubled: []string{}, Wrong: []string{}, until: until}
 	for _, l := range w.logs {
-		r.Acked += len(l.acked) - len(l.open)
+		for n := range l.acked {
+			if r.owes(l, n) {
+				r.Acked++
+			}
+		}
 		r.Unknown += len(l.open)
 		if err := l.readings(ctx, s, &r); err != nil {
 			return r, err
@@ -41,6 +49,9 @@ func (w *witness) check(ctx context.Context, s *Server) (CrashReport, error) {
 	}
 	return r, nil
 }
+
+// owes tells whether message n must be there.
+func (r *CrashReport) owes(l *ledger, n int) bool { return l.acked[n] != 0 && l.acked[n] <= r.until }
 
 // fault notes one fault.
 func (r *CrashReport) fault(list *[]string, format string, args ...any) {
@@ -121,8 +132,8 @@ func (l *ledger) blocks(ctx context.Context, s *Server, r *CrashReport) error {
 func (l *ledger) compare(r *CrashReport, what string, counts []uint8) {
 	for n, count := range counts {
 		switch {
-		case count == 0 && l.acked[n]:
-			r.fault(&r.Missing, "%s: %s of message %s is not there", l.ID, what, strconv.Itoa(n))
+		case count == 0 && r.owes(l, n):
+			r.fault(&r.Missing, "%s: %s of message %d is not there", l.ID, what, n)
 		case count > 1:
 			r.fault(&r.Doubled, "%s: %s of message %d is there %d times", l.ID, what, n, count)
 		}

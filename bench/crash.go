@@ -36,6 +36,8 @@ type CrashReport struct {
 	Doubled []string `json:"doubled"`
 	Wrong   []string `json:"wrong"`
 	Faults  int      `json:"faults"`
+
+	until int64 // what was acknowledged later need not be there
 }
 
 const (
@@ -73,7 +75,7 @@ func (c Crash) Run(ctx context.Context) (CrashReport, error) {
 	if err != nil {
 		return CrashReport{}, fmt.Errorf("after the last kill: %w", err)
 	}
-	report, err := w.check(ctx, s)
+	report, err := w.check(ctx, s, ever)
 	report.Runs = c.Runs
 	return report, errors.Join(err, s.Stop())
 }

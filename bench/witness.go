@@ -32,8 +32,8 @@ type ledger struct {
 	base int64 // time of message 0, ms since 1970
 
 	mu    sync.Mutex
-	acked []bool
-	open  []int // sent and not acknowledged, ascending
+	acked []int64 // when message n was acknowledged, ns since 1970; 0 when it was not
+	open  []int   // sent and not acknowledged, ascending
 }
 
 const (
@@ -130,7 +130,7 @@ func (l *ledger) take(n int, again []int) []int {
 	for len(out) < n {
 		out = append(out, len(l.acked))
 		l.open = append(l.open, len(l.acked))
-		l.acked = append(l.acked, false)
+		l.acked = append(l.acked, 0)
 	}
 	return out
 }
@@ -146,7 +146,7 @@ func (l *ledger) pending() []int {
 func (l *ledger) safe(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.acked[n] = true
+	l.acked[n] = time.Now().UnixNano()
 	for i, o := range l.open {
 		if o == n {
 			l.open = append(l.open[:i], l.open[i+1:]...)

@@ -30,6 +30,12 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	judge(t, &r)
+}
+
+// judge fails the test for every fault of a report.
+func judge(t *testing.T, r *bench.CrashReport) {
+	t.Helper()
 	t.Logf("%d messages acknowledged, %d sent and not acknowledged, %d readings and %d wave blocks read back",
 		r.Acked, r.Unknown, r.Readings, r.Blocks)
 	if r.Acked == 0 {
