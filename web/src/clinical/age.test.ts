@@ -10,6 +10,7 @@ import {
   shortAge,
   stateOf,
   takenAt,
+  takenShort,
   unitText,
 } from './age';
 
@@ -53,6 +54,8 @@ test('a spot reading of another day says the day', () => {
   const noon = new Date(2026, 10, 21, 12, 0).getTime();
   expect(takenAt(new Date(2026, 10, 21, 6, 30).toISOString(), noon)).toBe('06:30');
   expect(takenAt(new Date(2026, 10, 20, 6, 30).toISOString(), noon)).toBe('20-Nov 06:30');
+  expect(takenShort(new Date(2026, 10, 20, 6, 30).toISOString(), noon)).toBe('20-Nov');
+  expect(takenShort(new Date(2026, 10, 21, 6, 30).toISOString(), noon)).toBe('06:30');
 });
 
 test('dates of birth, whole, partial and unknown', () => {

@@ -83,6 +83,12 @@ export function clock(ms: number): string {
   return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
+/** "07:02" today, "20-Nov" on another day: what a tile has room for. */
+export function takenShort(time: string, now: number): string {
+  const d = new Date(time);
+  return new Date(now).toDateString() === d.toDateString() ? clock(d.getTime()).slice(0, 5) : dayMonth(d);
+}
+
 /** "07:02" today, "20-Nov 07:02" on another day. */
 export function takenAt(time: string, now: number): string {
   const d = new Date(time);

@@ -10,8 +10,8 @@ import {
   qualityText,
   shortAge,
   stateOf,
-  takenAt,
   takenMs,
+  takenShort,
   unitText,
 } from './age';
 import {
@@ -131,7 +131,7 @@ function numberView(name: string, m: Metric, c: Candidate, now: number, text = c
   if (c.fresh === 'stale') return { ...v, text: '', note: shortAge(c.age) };
   if (c.state) return { ...v, text: '', kind: 'state', note: qualityText(c.state) };
   if (c.reading.quality.includes('implausible')) return { ...v, kind: 'implausible', note: 'implausible' };
-  if (c.fresh === 'spot') v.note = takenAt(c.reading.time, now);
+  if (c.fresh === 'spot') v.note = takenShort(c.reading.time, now);
   else if (c.fresh === 'late') v.note = `${shortAge(c.age)} ago`;
   else if (c.age >= 60_000) v.note = shortAge(c.age);
   return v;

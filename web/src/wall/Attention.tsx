@@ -42,16 +42,18 @@ export function AttentionColumn({ wall, beds, brief, onOpen }: AttentionProps) {
       count: a.items.length,
       events: a.events.slice(0, short ? briefly : maxEvents),
       eventCount: a.events.length,
+      lost: session.lostAt > 0,
     };
   }, [session, wall, beds, brief, short]);
-  const { items, count, events, eventCount } = useBeat(session.store, compute);
+  const { items, count, events, eventCount, lost } = useBeat(session.store, compute);
   return (
     <>
       <h2>
         <span>Needs attention</span>
         <span>{count}</span>
       </h2>
-      {count === 0 && <p className="calm">Every device on this screen reports.</p>}
+      {lost && <p className="calm">Not known while the server is lost.</p>}
+      {count === 0 && !lost && <p className="calm">Every device on this screen reports.</p>}
       {items.map((i) => (
         <button type="button" className="card" key={i.key} onClick={() => onOpen(i.location)}>
           <span className="mini tech">

@@ -69,13 +69,16 @@ function monitored(session: Session, beds: Bed[], now: number): number {
 
 function Count({ wall, beds }: { wall: Wall | null; beds: Bed[] }) {
   const session = useSession();
-  const compute = useCallback(() => monitored(session, beds, session.clock.now()), [session, beds]);
+  const compute = useCallback(
+    () => (session.lostAt ? -1 : monitored(session, beds, session.clock.now())),
+    [session, beds],
+  );
   const n = useBeat(session.store, compute);
   if (!wall) return null;
   const of = beds.filter((b) => b.location.kind === 'bed').length;
   const homes = beds.filter((b) => b.location.kind === 'home').length;
   const places = [of && `${of} beds`, homes && `${homes} homes`].filter(Boolean).join(', ');
-  return <span>{[places, `${n} monitored`].filter(Boolean).join(', ')}</span>;
+  return <span>{[places, n >= 0 && `${n} monitored`].filter(Boolean).join(', ')}</span>;
 }
 
 function Pager({ page, pages, onPage }: { page: number; pages: number; onPage: (n: number) => void }) {

@@ -75,7 +75,7 @@ function bedItems(bed: Bed, label: string, store: LiveStore, now: number): Item[
       kind: 'silent',
       text: 'No data',
       since: Date.parse(view.last),
-      detail: bed.patient ? `Patient is not monitored. ${device} went silent.` : `${device} went silent.`,
+      detail: bed.patient ? `Patient is not monitored: ${device} went silent.` : `${device} went silent.`,
     });
   } else {
     const bar = barOf(steady, s);
