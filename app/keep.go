@@ -31,7 +31,6 @@ func (s *server) keepHouse(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return every(ctx, lookEvery, func() { s.watch.look(time.Now()) }) })
-	g.Go(func() error { return every(ctx, s.c.Checkpoint, func() { s.checkpoint(ctx) }) })
 	g.Go(func() error { return every(ctx, trimEvery, func() { s.trim(ctx) }) })
 	g.Go(func() error { return every(ctx, pruneEvery, func() { s.prune(ctx) }) })
 	if s.c.Watchdog != "" {
@@ -54,13 +53,6 @@ func every(ctx context.Context, d time.Duration, f func()) error {
 		case <-ctx.Done():
 			return nil
 		}
-	}
-}
-
-// checkpoint writes heads and positions.
-func (s *server) checkpoint(ctx context.Context) {
-	if err := s.db.Checkpoint(ctx); err != nil && ctx.Err() == nil {
-		s.log.Error("checkpoint failed; the journal keeps everything until one succeeds", "error", err)
 	}
 }
 
