@@ -40,8 +40,14 @@ type Devices interface {
 // Assignments says whom devices serve.
 type Assignments interface {
 	Assign(ctx context.Context, id vigil.DeviceID, s vigil.Subject, during vigil.Interval, reason string) (vigil.Assignment, error)
-	Unassign(ctx context.Context, id vigil.DeviceID, at vigil.Instant, reason string) error
+	Unassign(ctx context.Context, id vigil.DeviceID, during vigil.Interval, reason string) error
 	Assignments(id vigil.DeviceID) []vigil.Assignment
+	Reattributions(id vigil.DeviceID) []vigil.Reattribution
+}
+
+// A DeviceEditor changes what is known about devices.
+type DeviceEditor interface {
+	UpdateDevice(ctx context.Context, d vigil.Device) (vigil.Device, error)
 }
 
 // Places registers and finds places.
@@ -70,6 +76,7 @@ type Tokens interface {
 type Registry interface {
 	Patients
 	Devices
+	DeviceEditor
 	Assignments
 	Places
 	Stays

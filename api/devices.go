@@ -81,10 +81,44 @@ type newAssignment struct {
 	Reason string        `json:"reason,omitempty"`
 }
 
-// endAssignment says since when a device serves nobody.
+// endAssignment says when a device serves nobody.
 type endAssignment struct {
-	From   vigil.Instant `json:"from,omitzero" doc:"Now when absent."`
+	From   vigil.Instant `json:"from,omitzero" doc:"Now when absent. A past time takes the readings since then back to the device."`
+	Until  vigil.Instant `json:"until,omitzero" doc:"When it serves as before again; never when absent."`
 	Reason string        `json:"reason,omitempty"`
+}
+
+// changedDevice is what is to be another about a device; what is absent stays.
+type changedDevice struct {
+	Name     *string           `json:"name,omitempty"`
+	Profile  *string           `json:"profile,omitempty" doc:"Device type; messages from now on are read by it."`
+	Maker    *string           `json:"maker,omitempty"`
+	Model    *string           `json:"model,omitempty"`
+	Serial   *string           `json:"serial,omitempty"`
+	UDI      *string           `json:"udi,omitempty"`
+	Firmware *string           `json:"firmware,omitempty" doc:"Outside the range of the profile, readings are marked unverified."`
+	For      *[]vigil.DeviceID `json:"for,omitempty" doc:"Devices that the gateway may speak for; all when empty."`
+}
+
+// apply returns the device as it is to be.
+func (c changedDevice) apply(d vigil.Device) vigil.Device {
+	for _, f := range []struct{ from, to *string }{
+		{c.Name, &d.Name}, {c.Profile, &d.Profile}, {c.Maker, &d.Maker}, {c.Model, &d.Model},
+		{c.Serial, &d.Serial}, {c.UDI, &d.UDI}, {c.Firmware, &d.Firmware},
+	} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	if c.For != nil {
+		d.For = *c.For
+	}
+	return d
+}
+
+// reattributionList is a list of reattributions.
+type reattributionList struct {
+	Reattributions []vigil.Reattribution `json:"reattributions"`
 }
 
 // assignmentList is a list of assignments.
@@ -124,12 +158,42 @@ func (s *server) devices() {
 			ByID
 			Body endAssignment
 		}) (*answer[assignmentList], error) {
-			if err := r.Unassign(ctx, vigil.DeviceID(in.ID), in.Body.From, in.Body.Reason); err != nil {
+			if err := r.Unassign(ctx, vigil.DeviceID(in.ID), vigil.Interval{From: in.Body.From, To: in.Body.Until}, in.Body.Reason); err != nil {
 				return nil, err
 			}
 			return said(assignmentList{r.Assignments(vigil.DeviceID(in.ID))}), nil
 		})
+	handle(s, route{"device.update", http.MethodPatch, "/devices/{id}", "Change what is known about a device"}, s.updateDevice)
 	handle(s, route{"assignment.search", http.MethodGet, "/assignments", "List what devices served, oldest first"}, s.assignments)
+	handle(s, route{"reattribution.search", http.MethodGet, "/reattributions", "List which readings were given to somebody else later, by whom and why, oldest first"},
+		func(_ context.Context, in *struct {
+			Device string `query:"device" doc:"All devices when absent."`
+		}) (*answer[reattributionList], error) {
+			out := reattributionList{Reattributions: r.Reattributions(vigil.DeviceID(in.Device))}
+			if out.Reattributions == nil {
+				out.Reattributions = []vigil.Reattribution{}
+			}
+			return said(out), nil
+		})
+}
+
+// updateDevice changes what is known about a device.
+func (s *server) updateDevice(ctx context.Context, in *struct {
+	ByID
+	Body changedDevice
+}) (*answer[vigil.Device], error) {
+	d, err := s.device(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if p := in.Body.Profile; p != nil {
+		catalog, _ := s.c.Profiles()
+		if _, ok := catalog.Profile(*p); !ok {
+			return nil, invalid("/profile", "there is no profile "+*p+"; `vigil profile list` shows them")
+		}
+	}
+	d, err = s.c.Registry.UpdateDevice(ctx, in.Body.apply(d))
+	return said(d), err
 }
 
 // device finds a device.

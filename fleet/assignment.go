@@ -1,8 +1,10 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sort"
 
 	"github.com/vigil-iomt/vigil"
@@ -37,7 +39,7 @@ func (r *Registry) Assign(ctx context.Context, id vigil.DeviceID, subject vigil.
 				"the device serves another subject%s; unassign it first", words(other.rec.Interval))
 		}
 	}
-	return a, r.saveAssignments(ctx, id, reason, kept[vigil.Assignment]{rec: a})
+	return a, r.saveAssignments(ctx, id, during, reason, kept[vigil.Assignment]{rec: a})
 }
 
 // words says when an interval is.
@@ -52,44 +54,73 @@ func words(v vigil.Interval) string {
 	return s
 }
 
-// Unassign ends what a device serves at an instant, now when it is zero. An
-// instant in the past takes the readings since then back to the device, where
-// they stay unattributed.
-func (r *Registry) Unassign(ctx context.Context, id vigil.DeviceID, at vigil.Instant, reason string) error {
+// Unassign takes a device away from whom it serves during an interval: from an
+// instant on (now when From is zero), and only until another one when To is not
+// zero. An interval in the past takes the readings since then back to the
+// device, where they stay unattributed.
+func (r *Registry) Unassign(ctx context.Context, id vigil.DeviceID, during vigil.Interval, reason string) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
-	if at == 0 {
-		at = r.now()
+	if during.From == 0 {
+		during.From = r.now()
+	}
+	if during.To != 0 && during.To <= during.From {
+		return &vigil.Error{Kind: vigil.Invalid, Path: "/until", Msg: "until is not after from"}
 	}
 	d, ok := r.find(id)
 	if !ok {
 		return noDevice(id)
 	}
-	var ended []kept[vigil.Assignment]
+	actor, _ := vigil.ActorFrom(ctx)
+	var changed []kept[vigil.Assignment]
 	for _, a := range d.assignments {
-		if a.rec.To != 0 && a.rec.To <= at {
+		if !a.rec.Overlaps(during) {
 			continue
 		}
-		if a.rec.From >= at {
+		before, after := without(a.rec, during)
+		if after != nil && before != nil {
+			after.ID, after.Actor = vigil.NewID(r.c.Now()), actor
+			changed = append(changed, kept[vigil.Assignment]{rec: *after})
+		}
+		switch {
+		case before != nil:
+			a.rec = *before
+		case after != nil:
+			a.rec = *after
+		default:
 			a.rec.To = a.rec.From // never held: an empty interval
-		} else {
-			a.rec.To = at
 		}
 		a.rec.Reason = reason
-		ended = append(ended, a)
+		changed = append(changed, a)
 	}
-	if len(ended) == 0 {
+	if len(changed) == 0 {
 		return vigil.Errorf(vigil.NotFound, "device %s serves nobody then", id)
 	}
-	return r.saveAssignments(ctx, id, reason, ended...)
+	return r.saveAssignments(ctx, id, during, reason, changed...)
+}
+
+// without returns what is left of an assignment before and after an interval,
+// nil where nothing is.
+func without(a vigil.Assignment, during vigil.Interval) (before, after *vigil.Assignment) {
+	if a.From < during.From {
+		b := a
+		b.To = during.From
+		before = &b
+	}
+	if during.To != 0 && (a.To == 0 || a.To > during.To) {
+		b := a
+		b.From = during.To
+		after = &b
+	}
+	return before, after
 }
 
 // saveAssignments writes assignments of one device together with the
-// reattributions that they cause.
-func (r *Registry) saveAssignments(ctx context.Context, id vigil.DeviceID, reason string, list ...kept[vigil.Assignment]) error {
+// reattributions that they cause: during is the time in which they change whom
+// it serves.
+func (r *Registry) saveAssignments(ctx context.Context, id vigil.DeviceID, during vigil.Interval, reason string, list ...kept[vigil.Assignment]) error {
 	next := r.snapshot()
 	var docs []vigil.Document
-	during := vigil.Interval{From: list[0].rec.From}
 	for _, a := range list {
 		doc, err := document(ctx, r, kindAssignment, a.rec.ID, a.version, a.rec)
 		if err != nil {
@@ -97,11 +128,6 @@ func (r *Registry) saveAssignments(ctx context.Context, id vigil.DeviceID, reaso
 		}
 		docs = append(docs, doc)
 		next.assignments[id] = withAssignment(next.assignments[id], a)
-		during.From = min(during.From, a.rec.From)
-		during.To = max(during.To, a.rec.To)
-	}
-	if list[0].version > 0 || list[len(list)-1].rec.To == 0 {
-		during.To = 0 // an end that moved, or none: everything since may change hands
 	}
 	moves := r.moves(ctx, next, id, during, reason)
 	err := r.commit(ctx, docs, moves, func() {
@@ -147,7 +173,10 @@ func (r *Registry) checkSubject(s vigil.Subject) error {
 		known = vigil.ValidID(s.ID)
 	case vigil.NoSubject, vigil.OfDevice:
 	}
-	if !known {
+	switch {
+	case s.Kind == vigil.NoSubject:
+		return &vigil.Error{Kind: vigil.Invalid, Path: "/subject", Msg: "say whom or what the device serves: a patient, a location or a subject"}
+	case !known:
 		return &vigil.Error{Kind: vigil.Invalid, Path: "/subject", Msg: "there is no such " + s.Kind.String()}
 	}
 	return nil
@@ -200,7 +229,7 @@ func (r *Registry) commit(ctx context.Context, docs []vigil.Document, moves []vi
 	decided := max(r.now(), r.MovedAt()+1)
 	for i := range moves {
 		moves[i].At = decided
-		doc, err := document(ctx, r, kindReattribution, moves[i].ID, 0, moves[i])
+		doc, err := document(ctx, r, kindReattribution, moves[i].ID, 0, reattribution{Reattribution: moves[i]})
 		if err != nil {
 			return err
 		}
@@ -219,7 +248,7 @@ func (r *Registry) commit(ctx context.Context, docs []vigil.Document, moves []vi
 	r.mu.Lock()
 	put()
 	for _, m := range moves {
-		r.pending[m.ID] = kept[vigil.Reattribution]{rec: m, version: 1}
+		r.pending[m.ID] = kept[reattribution]{rec: reattribution{Reattribution: m}, version: 1}
 	}
 	if len(moves) > 0 {
 		r.movedVersion++
@@ -233,7 +262,40 @@ func (r *Registry) commit(ctx context.Context, docs []vigil.Document, moves []vi
 // readings reads it first.
 func (r *Registry) MovedAt() vigil.Instant { return vigil.Instant(r.moved.Load()) }
 
-// carry moves reattributions through the journal and strikes them off.
+// A reattribution is a vigil.Reattribution as it is kept: with whether it went
+// through the journal.
+type reattribution struct {
+	vigil.Reattribution
+	Done bool `json:"done,omitempty"`
+}
+
+// putReattribution puts a reattribution into memory. The caller holds mu.
+func (r *Registry) putReattribution(k kept[reattribution]) {
+	if !k.rec.Done {
+		r.pending[k.rec.ID] = k
+		return
+	}
+	delete(r.pending, k.rec.ID)
+	r.done[k.rec.Device] = append(r.done[k.rec.Device], k.rec.Reattribution)
+}
+
+// Reattributions returns what became of the readings of a device when somebody
+// said later whom it had served: who said so, when and why, oldest first. An
+// empty id asks for all devices.
+func (r *Registry) Reattributions(id vigil.DeviceID) []vigil.Reattribution {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var out []vigil.Reattribution
+	for device, list := range r.done {
+		if id == "" || id == device {
+			out = append(out, list...)
+		}
+	}
+	slices.SortFunc(out, func(a, b vigil.Reattribution) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID)) })
+	return out
+}
+
+// carry moves reattributions through the journal and ticks them off.
 func (r *Registry) carry(ctx context.Context, moves []vigil.Reattribution) error {
 	var errs []error
 	for _, m := range moves {
@@ -244,17 +306,17 @@ func (r *Registry) carry(ctx context.Context, moves []vigil.Reattribution) error
 		r.mu.RLock()
 		k := r.pending[m.ID]
 		r.mu.RUnlock()
-		doc, err := document(vigil.WithActor(ctx, m.Actor), r, kindReattribution, m.ID, k.version, m)
+		k.rec.Done = true
+		doc, err := document(vigil.WithActor(ctx, m.Actor), r, kindReattribution, m.ID, k.version, k.rec)
 		if err != nil {
 			return err
 		}
-		doc.Deleted = true
 		if err := r.c.Documents.SaveDocuments(ctx, doc); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		r.mu.Lock()
-		delete(r.pending, m.ID)
+		r.putReattribution(k)
 		r.mu.Unlock()
 	}
 	return errors.Join(errs...)
@@ -266,7 +328,7 @@ func (r *Registry) Resume(ctx context.Context) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	r.mu.RLock()
-	moves := sorted(r.pending, func(k kept[vigil.Reattribution]) vigil.Reattribution { return k.rec },
+	moves := sorted(r.pending, func(k kept[reattribution]) vigil.Reattribution { return k.rec.Reattribution },
 		func(a, b vigil.Reattribution) bool { return a.ID < b.ID })
 	r.mu.RUnlock()
 	return r.carry(ctx, moves)

@@ -89,6 +89,11 @@ func (r *Registry) UpdateDevice(ctx context.Context, d vigil.Device) (vigil.Devi
 	if !ok {
 		return d, noDevice(d.ID)
 	}
+	for _, other := range d.For {
+		if _, ok := r.find(other); !ok {
+			return d, &vigil.Error{Kind: vigil.Invalid, Path: "/for", Msg: "device " + string(other) + " is not registered"}
+		}
+	}
 	d.Created, d.Revoked = old.rec.Created, old.rec.Revoked
 	k := kept[registered]{rec: registered{Device: d, Secret: old.rec.Secret}, version: old.version}
 	return d, save(ctx, r, kindDevice, string(d.ID), k, r.putDevice)
@@ -122,7 +127,11 @@ func (r *Registry) RenewSecret(ctx context.Context, id vigil.DeviceID) (string, 
 	secret, hash := newSecret()
 	k := old.kept
 	k.rec.Secret = hash
-	return secret, save(ctx, r, kindDevice, string(id), k, r.putDevice)
+	if err := save(ctx, r, kindDevice, string(id), k, r.putDevice); err != nil {
+		return "", err
+	}
+	r.changed(ChangedSecret, string(id))
+	return secret, nil
 }
 
 // putDevice replaces a device in memory and leaves its assignments. The caller
@@ -186,7 +195,11 @@ func (r *Registry) Authenticate(_ context.Context, id vigil.DeviceID, secret str
 // registered, other is not revoked, and speaker is other or its gateway.
 func (r *Registry) MaySpeak(speaker vigil.Device, other vigil.DeviceID) bool {
 	d, ok := r.find(other)
-	return ok && d.rec.Revoked == 0 && speaker.MaySpeakFor(other)
+	if !ok || d.rec.Revoked != 0 {
+		return false
+	}
+	s, ok := r.find(speaker.ID) // as it is now, not as it was when it logged in
+	return ok && s.rec.MaySpeakFor(other)
 }
 
 // ProfilesInUse returns the names of profiles that devices name, sorted.

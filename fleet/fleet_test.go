@@ -190,7 +190,7 @@ func TestOverlapsAreRefused(t *testing.T) {
 	if _, err := h.Assign(h.ctx, "d", otto, vigil.Interval{From: at(-2 * time.Hour), To: at(-time.Hour)}, "test"); err != nil {
 		t.Errorf("touching intervals do not overlap: %v", err)
 	}
-	if err := h.Unassign(h.ctx, "d", 0, "done"); err != nil {
+	if err := h.Unassign(h.ctx, "d", vigil.Interval{}, "done"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.Assign(h.ctx, "d", otto, vigil.Interval{}, "test"); err != nil {
@@ -209,11 +209,10 @@ func TestPastAssignmentsMoveReadings(t *testing.T) {
 	want(t, h.moves, vigil.Reattribution{Device: "d", During: vigil.Interval{From: at(-2 * time.Hour), To: at(-time.Hour)}, To: ida, Reason: "was hers"})
 
 	h.moves = nil
-	if err := h.Unassign(h.ctx, "d", at(-90*time.Minute), "a mistake"); err != nil {
+	if err := h.Unassign(h.ctx, "d", vigil.Interval{From: at(-90 * time.Minute)}, "a mistake"); err != nil {
 		t.Fatal(err)
 	}
-	want(t, h.moves, vigil.Reattribution{Device: "d", During: vigil.Interval{From: at(-2 * time.Hour), To: at(-90 * time.Minute)}, To: ida, Reason: "a mistake"},
-		vigil.Reattribution{Device: "d", During: vigil.Interval{From: at(-90 * time.Minute)}, To: vigil.Unattributed("d"), Reason: "a mistake"})
+	want(t, h.moves, vigil.Reattribution{Device: "d", During: vigil.Interval{From: at(-90 * time.Minute)}, To: vigil.Unattributed("d"), Reason: "a mistake"})
 
 	// A journal that fails does not lose the move: the next start carries it.
 	h.moves, h.fail = nil, vigil.Errorf(vigil.Unavailable, "no journal")
@@ -233,6 +232,65 @@ func TestPastAssignmentsMoveReadings(t *testing.T) {
 	if err := h.Resume(h.ctx); err != nil || len(h.moves) != 1 {
 		t.Errorf("a second resume moves again: %v, %v", h.moves, err)
 	}
+	said := h.Reattributions("d")
+	if len(said) != 3 || said[1].Reason != "a mistake" || said[1].Actor.ID != "local-admin" || said[1].At == 0 {
+		t.Errorf("who moved readings, and why: %+v", said)
+	}
+}
+
+// TestUnassignAPastStretch: a device was away from its patient for half an hour.
+func TestUnassignAPastStretch(t *testing.T) {
+	h := newHouse(t, t.TempDir())
+	defer h.close(t)
+	ida, none := h.patient(t, "Ida"), vigil.Subject{}
+	h.device(t, "d", ida, vigil.Interval{})
+	away := vigil.Interval{From: at(-90 * time.Minute), To: at(-time.Hour)}
+	if err := h.Unassign(h.ctx, "d", away, "lent to another ward"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, h.moves, vigil.Reattribution{Device: "d", During: away, To: vigil.Unattributed("d"), Reason: "lent to another ward"})
+	for when, serves := range map[time.Duration]vigil.Subject{-2 * time.Hour: ida, -90 * time.Minute: none, -61 * time.Minute: none, -time.Hour: ida, 0: ida} {
+		if got := h.ServedAt("d", at(when)); got != serves {
+			t.Errorf("at %s: got %v, want %v", when, got, serves)
+		}
+	}
+	if err := h.Unassign(h.ctx, "d", away, "again"); vigil.KindOf(err) != vigil.NotFound {
+		t.Errorf("it served nobody then: %v", err)
+	}
+	if err := h.Unassign(h.ctx, "d", vigil.Interval{From: at(0), To: at(-1)}, "backwards"); vigil.KindOf(err) != vigil.Invalid {
+		t.Errorf("until before from: %v", err)
+	}
+}
+
+// TestPastStaysMoveReadings: a patient left the bed earlier than anybody said.
+func TestPastStaysMoveReadings(t *testing.T) {
+	h := newHouse(t, t.TempDir())
+	defer h.close(t)
+	ida := h.patient(t, "Ida")
+	var beds [2]vigil.Location
+	for i, name := range []string{"01", "02"} {
+		var err error
+		if beds[i], err = h.AddLocation(h.ctx, vigil.Location{Name: name, Unit: "4 East"}); err != nil {
+			t.Fatal(err)
+		}
+		h.device(t, vigil.DeviceID("monitor-"+name), vigil.Subject{Kind: vigil.OfLocation, ID: beds[i].ID}, vigil.Interval{})
+	}
+	if _, err := h.Admit(h.ctx, vigil.PatientID(ida.ID), beds[0].ID, at(-3*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	const why = "the patient of the place changed"
+	h.moves = nil
+	if _, err := h.Admit(h.ctx, vigil.PatientID(ida.ID), beds[1].ID, at(-2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	want(t, h.moves,
+		vigil.Reattribution{Device: "monitor-02", During: vigil.Interval{From: at(-2 * time.Hour)}, To: ida, Reason: why},
+		vigil.Reattribution{Device: "monitor-01", During: vigil.Interval{From: at(-2 * time.Hour)}, To: vigil.Unattributed("monitor-01"), Reason: why})
+	h.moves = nil
+	if err := h.Discharge(h.ctx, vigil.PatientID(ida.ID), at(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	want(t, h.moves, vigil.Reattribution{Device: "monitor-02", During: vigil.Interval{From: at(-time.Hour)}, To: vigil.Unattributed("monitor-02"), Reason: why})
 }
 
 // want compares moves without their ids and actors.

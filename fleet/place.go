@@ -171,9 +171,13 @@ func (r *Registry) saveStays(ctx context.Context, stays []kept[vigil.Stay]) erro
 		next.stays[s.rec.Location] = withStay(next.stays[s.rec.Location], s)
 	}
 	for _, s := range stays {
+		during := s.rec.Interval
+		if s.version > 0 { // it ends: what came after its new end changes hands
+			during = vigil.Interval{From: s.rec.To}
+		}
 		for id, list := range next.assignments {
 			if servesPlace(list, s.rec.Location) {
-				moves = append(moves, r.moves(ctx, next, id, s.rec.Interval, "the patient of the place changed")...)
+				moves = append(moves, r.moves(ctx, next, id, during, "the patient of the place changed")...)
 			}
 		}
 	}

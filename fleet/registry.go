@@ -47,6 +47,10 @@ const (
 	kindMoved         = "reattribution-clock"
 )
 
+// ChangedSecret is the kind of change that Config.Changed is told when a device
+// was given a new secret: connections that used the old one must end.
+const ChangedSecret = "secret"
+
 // A Registry holds everything in memory and every change on disk.
 type Registry struct {
 	c Config
@@ -62,7 +66,8 @@ type Registry struct {
 	locations map[string]kept[vigil.Location]
 	stays     map[string][]kept[vigil.Stay] // by location, in order of From
 	tokens    map[string]kept[token]
-	pending   map[string]kept[vigil.Reattribution]
+	pending   map[string]kept[reattribution]
+	done      map[vigil.DeviceID][]vigil.Reattribution // carried through the journal
 
 	// moved is when the last reattribution was decided. It is read before an
 	// attribution and kept with it, so that the store knows which moves the
@@ -99,7 +104,8 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		locations: map[string]kept[vigil.Location]{},
 		stays:     map[string][]kept[vigil.Stay]{},
 		tokens:    map[string]kept[token]{},
-		pending:   map[string]kept[vigil.Reattribution]{},
+		pending:   map[string]kept[reattribution]{},
+		done:      map[vigil.DeviceID][]vigil.Reattribution{},
 	}
 	loads := []func(context.Context) error{
 		func(ctx context.Context) error {
@@ -117,7 +123,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 			return load(ctx, r, kindToken, func(k kept[token]) { r.tokens[k.rec.ID] = k })
 		},
 		func(ctx context.Context) error {
-			return load(ctx, r, kindReattribution, func(k kept[vigil.Reattribution]) { r.pending[k.rec.ID] = k })
+			return load(ctx, r, kindReattribution, r.putReattribution)
 		},
 	}
 	loads = append(loads, func(ctx context.Context) error {
