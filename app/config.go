@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,9 +35,12 @@ type Config struct {
 	KeepEvents   time.Duration
 	MinFree      int64
 	Checkpoint   time.Duration
-	Watchdog     string
-	LogLevel     string
-	LogFormat    string
+	// QuarantineMax is how many messages of a device wait in the quarantine
+	// before the device is refused.
+	QuarantineMax int
+	Watchdog      string
+	LogLevel      string
+	LogFormat     string
 }
 
 // A Setting is one configuration value with where it came from.
@@ -54,6 +59,15 @@ type setting struct {
 
 // settings lists every setting with its default.
 func settings() []setting {
+	oneOf := func(f func(*Config) *string, words ...string) func(*Config, string) error {
+		return func(c *Config, v string) error {
+			*f(c) = v
+			if !slices.Contains(words, v) {
+				return errors.New("want " + strings.Join(words, ", "))
+			}
+			return nil
+		}
+	}
 	text := func(f func(*Config) *string) func(*Config, string) error {
 		return func(c *Config, v string) error { *f(c) = v; return nil }
 	}
@@ -85,10 +99,29 @@ func settings() []setting {
 			c.MinFree, err = parseBytes(v)
 			return err
 		}},
-		{"checkpoint", "1m", "how often series heads are written to the store", span(func(c *Config) *time.Duration { return &c.Checkpoint })},
-		{"watchdog", "", "URL that is posted to every 10 s while all is well, so that somebody outside notices silence", text(func(c *Config) *string { return &c.Watchdog })},
-		{"log-level", "info", "debug, info, warn or error", text(func(c *Config) *string { return &c.LogLevel })},
-		{"log-format", "text", "text or json", text(func(c *Config) *string { return &c.LogFormat })},
+		{"checkpoint", "1m", "how often series heads are written to the store", func(c *Config, v string) (err error) {
+			c.Checkpoint, err = parseSpan(v)
+			if err == nil && c.Checkpoint <= 0 {
+				err = errors.New("want more than 0: without checkpoints the journal grows for ever")
+			}
+			return err
+		}},
+		{"quarantine-max", "100000", "messages of one device that may wait in the quarantine before the device is refused", func(c *Config, v string) (err error) {
+			c.QuarantineMax, err = strconv.Atoi(v)
+			if err == nil && c.QuarantineMax < 1 {
+				err = errors.New("want 1 or more")
+			}
+			return err
+		}},
+		{"watchdog", "", "URL that is posted to every 10 s while all is well, so that somebody outside notices silence", func(c *Config, v string) error {
+			c.Watchdog = v
+			if u, err := url.Parse(v); v != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+				return errors.New("want http://… or https://…")
+			}
+			return nil
+		}},
+		{"log-level", "info", "debug, info, warn or error", oneOf(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
+		{"log-format", "text", "text or json", oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
 	}
 }
 

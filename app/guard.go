@@ -87,11 +87,11 @@ func permits(role string) []string {
 	case "engineer":
 		return []string{
 			"device.", "location.", "profile.", "quarantine.", "reading.", "series.", "wave.", "event.", "stay.",
-			"assignment.", "wall.", "system.", "health.", "patient.read", "patient.search", "patient.list", "fhir.", "live.",
+			"assignment.", "reattribution.", "wall.", "system.", "health.", "patient.read", "patient.search", "patient.list", "fhir.", "live.",
 		}
 	case "clinician":
 		return []string{
-			"patient.", "stay.", "assignment.", "device.assign", "device.unassign", "device.read", "device.search",
+			"patient.", "stay.", "assignment.", "reattribution.", "device.assign", "device.unassign", "device.read", "device.search",
 			"device.list", "location.", "reading.", "series.", "wave.", "event.", "wall.", "system.", "health.",
 			"profile.read", "profile.list", "profile.search", "quarantine.", "fhir.", "live.",
 		}
@@ -101,7 +101,7 @@ func permits(role string) []string {
 		return []string{
 			"patient.read", "patient.search", "patient.list", "device.read", "device.search", "device.list",
 			"location.read", "location.search", "location.list", "stay.read", "stay.search", "stay.list",
-			"assignment.read", "assignment.search", "assignment.list", "reading.", "series.", "wave.", "event.", "wall.",
+			"assignment.read", "assignment.search", "assignment.list", "reattribution.", "reading.", "series.", "wave.", "event.", "wall.",
 			"system.", "health.", "profile.read", "profile.search", "profile.list", "quarantine.read",
 			"quarantine.search", "quarantine.list", "fhir.", "live.",
 		}

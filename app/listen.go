@@ -51,10 +51,17 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 	return nil
 }
 
+// maxSocketPath is how long the path of a Unix socket may be on Linux.
+const maxSocketPath = 107
+
 // serveSocket serves the routes on the socket in the data folder, for whoever
 // owns the folder.
 func (s *server) serveSocket(ctx context.Context, group *errgroup.Group, routes http.Handler) (string, error) {
 	path := s.c.Socket()
+	if len(path) > maxSocketPath {
+		return "", vigil.Errorf(vigil.Invalid,
+			"the path of the data folder is too long for a socket in it: %s has %d bytes, %d are possible; choose a shorter --data", path, len(path), maxSocketPath)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("remove old socket: %w", err)
 	}

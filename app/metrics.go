@@ -51,6 +51,7 @@ func (s *server) samples() []sample {
 	out := append(s.ingestSamples(), s.journalSamples()...)
 	out = append(out, s.liveSamples()...)
 	out = append(out, s.storeSamples()...)
+	out = append(out, s.httpSamples()...)
 	if s.mqtt != nil {
 		out = append(out, s.mqttSamples()...)
 	}
@@ -142,6 +143,19 @@ func (s *server) mqttSamples() []sample {
 		out = append(out, counter("mqtt_messages_total", "Messages taken.", n, "qos", itoa(q)))
 	}
 	return out
+}
+
+// httpSamples are what the HTTP driver did.
+func (s *server) httpSamples() []sample {
+	st := s.httpin.Stats()
+	return []sample{
+		counter("http_requests_total", "Requests of devices.", st.Requests),
+		counter("http_messages_total", "Messages taken.", st.Messages),
+		counter("http_acked_total", "Messages acknowledged.", st.Acked),
+		counter("http_refused_total", "Messages that were not kept.", st.Refused),
+		counter("http_replayed_total", "Requests answered from memory, by their Idempotency-Key.", st.Replayed),
+		counter("http_logins_refused_total", "Requests with unknown credentials.", st.Turned),
+	}
 }
 
 // itoa and ftoa write label values.

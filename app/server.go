@@ -113,7 +113,7 @@ func (s *server) open(ctx context.Context) error {
 	}
 	s.ingest = ingest.New(ingest.Config{
 		Registry: s.registry, Profiles: func() *devices.Catalog { return s.profiles.Load().Catalog },
-		Journal: s.journal, QuarantineOpen: s.db.QuarantineOpen, Now: time.Now,
+		Journal: s.journal, QuarantineOpen: s.db.QuarantineOpen, QuarantineMax: s.c.QuarantineMax, Now: time.Now,
 	})
 	if s.install, err = s.installed(ctx); err != nil {
 		return err
@@ -136,8 +136,13 @@ func (s *server) reload(c *devices.Catalog, problems []devices.Problem) {
 // registryChanged tells the screens, and ends the connections of a device whose
 // credentials may be void.
 func (s *server) registryChanged(kind, id string) {
-	if d, ok := s.registry.Device(vigil.DeviceID(id)); kind == "device" && ok && d.Revoked != 0 && s.mqtt != nil {
+	d, ok := s.registry.Device(vigil.DeviceID(id))
+	void := kind == fleet.ChangedSecret || kind == "device" && d.Revoked != 0
+	if ok && void && s.mqtt != nil {
 		s.mqtt.Disconnect(d.ID)
+	}
+	if kind == fleet.ChangedSecret {
+		return
 	}
 	if s.hub != nil {
 		s.hub.RegistryChanged(kind, id)
