@@ -395,7 +395,10 @@ func TestAClientWithoutProgressIsCut(t *testing.T) {
 // TestASleepingClientRecovers lets a client sleep over many ticks: then it gets
 // the newest value of every series, in far fewer frames than there were ticks.
 func TestASleepingClientRecovers(t *testing.T) {
-	b := start(t, func(c *Config) { c.Tick = time.Millisecond })
+	b := start(t, func(c *Config) {
+		c.Tick = time.Millisecond
+		c.WriteTimeout = time.Minute // it sleeps, and the machine may be slow
+	})
 	ms := make([]*vigil.Metric, 400)
 	for i := range ms {
 		ms[i] = &vigil.Metric{Name: fmt.Sprintf("metric-%d-%s", i, largeText(200))}
