@@ -26,7 +26,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiError } from '../api/fetch';
-import '../tokens.css';
+import '../tokens-app.css';
 import './app.css';
 import { createAppRouter } from './router';
 import { theme, variables } from './theme';

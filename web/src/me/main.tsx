@@ -1,6 +1,6 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import '../tokens.css';
+import '../tokens-patient.css';
 import './me.css';
 import { Today } from './Today';
 

@@ -2,7 +2,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { SessionProvider } from '../live/context';
 import { Session } from '../live/session';
-import '../tokens.css';
+import '../tokens-wall.css';
 import { Wall } from './Wall';
 import './wall.css';
 

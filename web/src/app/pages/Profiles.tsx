@@ -126,8 +126,12 @@ function Detail({ id }: { id: string }) {
                   {m.title ?? m.name}
                   <b>{m.rateNum ? `${m.rateNum / (m.rateDen ?? 1)} Hz` : unitText(m.unit)}</b>
                   <small>
-                    {m.codes?.map((c) => c.code).join(', ')}
-                    {m.cadence ? `, every ${m.cadence / 1e6} s` : ', as it comes'}
+                    {[
+                      m.codes.map((c) => c.code).join(', '),
+                      m.cadence ? `every ${m.cadence / 1e6} s` : 'as it comes',
+                    ]
+                      .filter(Boolean)
+                      .join(', ')}
                   </small>
                 </li>
               ))}
