@@ -98,9 +98,12 @@ func problem(resp *http.Response, text []byte) error {
 		msg = p.Title
 	}
 	for _, e := range p.Errors {
+		if e.Message == p.Detail {
+			continue // said already
+		}
 		if e.Location != "" {
 			msg += "\n  " + e.Location + ": " + e.Message
-		} else if e.Message != p.Detail {
+		} else {
 			msg += "\n  " + e.Message
 		}
 	}

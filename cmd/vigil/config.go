@@ -9,22 +9,23 @@ import (
 // serverFlags are the settings that can be given as flags. An absent flag
 // leaves the setting to the environment, the file or the default.
 type serverFlags struct {
-	Config       *string `help:"File of settings, YAML." placeholder:"FILE"`
-	HTTP         *string `name:"http" help:"Address of the web pages and APIs; empty turns it off."`
-	MQTT         *string `name:"mqtt" help:"Address of the MQTT listener; empty turns it off."`
-	DB           *string `name:"db" help:"postgres://… to keep series and records there."`
-	NATS         *string `name:"nats" help:"nats://… of a cluster that carries the journal."`
-	AllowPlain   bool    `help:"Let listeners without TLS bind to other addresses than loopback."`
-	Partitions   *string `help:"Partitions of the journal; fixed when the data folder is made."`
-	RawRetention *string `help:"How long messages are kept as they came."`
-	Keep         *string `help:"How long readings are kept; 0 is for ever."`
-	KeepWaves    *string `help:"How long waves are kept."`
-	KeepEvents   *string `help:"How long events are kept."`
-	MinFree      *string `help:"Free disk space below which messages are refused."`
-	Checkpoint   *string `help:"How often series heads are written to the store."`
-	Watchdog     *string `help:"URL that hears from the server while all is well."`
-	LogLevel     *string `help:"debug, info, warn or error."`
-	LogFormat    *string `help:"text or json."`
+	Config        *string `help:"File of settings, YAML." placeholder:"FILE"`
+	HTTP          *string `name:"http" help:"Address of the web pages and APIs; empty turns it off."`
+	MQTT          *string `name:"mqtt" help:"Address of the MQTT listener; empty turns it off."`
+	DB            *string `name:"db" help:"postgres://… to keep series and records there."`
+	NATS          *string `name:"nats" help:"nats://… of a cluster that carries the journal."`
+	AllowPlain    bool    `help:"Let listeners without TLS bind to other addresses than loopback."`
+	Partitions    *string `help:"Partitions of the journal; fixed when the data folder is made."`
+	RawRetention  *string `help:"How long messages are kept as they came."`
+	Keep          *string `help:"How long readings are kept; 0 is for ever."`
+	KeepWaves     *string `help:"How long waves are kept."`
+	KeepEvents    *string `help:"How long events are kept."`
+	MinFree       *string `help:"Free disk space below which messages are refused."`
+	Checkpoint    *string `help:"How often series heads are written to the store."`
+	QuarantineMax *string `help:"Messages of one device that may wait in the quarantine before it is refused."`
+	Watchdog      *string `help:"URL that hears from the server while all is well."`
+	LogLevel      *string `help:"debug, info, warn or error."`
+	LogFormat     *string `help:"text or json."`
 }
 
 // values returns the flags that were given.
@@ -34,7 +35,7 @@ func (f serverFlags) values() map[string]string {
 		"config": f.Config, "http": f.HTTP, "mqtt": f.MQTT, "db": f.DB, "nats": f.NATS,
 		"partitions": f.Partitions, "raw-retention": f.RawRetention, "keep": f.Keep,
 		"keep-waves": f.KeepWaves, "keep-events": f.KeepEvents, "min-free": f.MinFree,
-		"checkpoint": f.Checkpoint, "watchdog": f.Watchdog, "log-level": f.LogLevel, "log-format": f.LogFormat,
+		"checkpoint": f.Checkpoint, "quarantine-max": f.QuarantineMax, "watchdog": f.Watchdog, "log-level": f.LogLevel, "log-format": f.LogFormat,
 	} {
 		if v != nil {
 			out[name] = *v

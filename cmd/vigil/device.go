@@ -14,6 +14,8 @@ type deviceCmd struct {
 	Show     deviceShowCmd     `cmd:"" help:"Show a device and whom it served."`
 	Assign   deviceAssignCmd   `cmd:"" help:"Say whom or what a device serves or served."`
 	Unassign deviceUnassignCmd `cmd:"" help:"Say that a device serves nobody any more, or since when."`
+	Set      deviceSetCmd      `cmd:"" help:"Change what is known about a device: firmware, profile, name."`
+	Renew    deviceRenewCmd    `cmd:"" help:"Give a device a new secret; the old one is void at once."`
 	Revoke   deviceRevokeCmd   `cmd:"" help:"Void the credentials of a device."`
 }
 
@@ -97,10 +99,17 @@ func (cmd deviceShowCmd) Run(c *console) error {
 	if err := cl.call(c.ctx, http.MethodGet, "/api/v1/assignments?device="+url.QueryEscape(cmd.ID), nil, &served); err != nil {
 		return err
 	}
+	var moved struct {
+		Reattributions []vigil.Reattribution `json:"reattributions"`
+	}
+	if err := cl.call(c.ctx, http.MethodGet, "/api/v1/reattributions?device="+url.QueryEscape(cmd.ID), nil, &moved); err != nil {
+		return err
+	}
 	all := struct {
 		vigil.Device
-		Assignments []vigil.Assignment `json:"assignments"`
-	}{d, served.Assignments}
+		Assignments    []vigil.Assignment    `json:"assignments"`
+		Reattributions []vigil.Reattribution `json:"reattributions"`
+	}{d, served.Assignments, moved.Reattributions}
 	return c.print(all, func(t *table) {
 		t.row("device", d.ID)
 		t.row("name", d.Name)
@@ -112,7 +121,12 @@ func (cmd deviceShowCmd) Run(c *console) error {
 			t.row("revoked", d.Revoked)
 		}
 		for _, a := range served.Assignments {
-			t.row("served", a.Subject, edge(a.From, "ever since"), "until", edge(a.To, "now"), a.Reason)
+			if a.From != a.To || a.To == 0 {
+				t.row("served", a.Subject, edge(a.From, "ever since"), "until", edge(a.To, "now"), a.Reason)
+			}
+		}
+		for _, m := range moved.Reattributions {
+			t.row("moved", "to "+m.To.String(), edge(m.During.From, "ever since"), "until", edge(m.During.To, "now"), m.Reason, "by "+m.Actor.ID, m.At)
 		}
 	})
 }
@@ -149,7 +163,8 @@ func (cmd deviceAssignCmd) Run(c *console) error {
 // deviceUnassignCmd ends an assignment.
 type deviceUnassignCmd struct {
 	ID     string `arg:"" help:"Device." json:"-"`
-	From   string `help:"Since when it serves nobody, RFC 3339; now when empty." json:"from,omitempty"`
+	From   string `help:"Since when it serves nobody, RFC 3339; now when empty. A past time takes the readings since then back to the device." json:"from,omitempty"`
+	Until  string `help:"When it serves as before again, RFC 3339; never when empty." json:"until,omitempty"`
 	Reason string `help:"Why." json:"reason,omitempty"`
 }
 
@@ -174,4 +189,46 @@ func (cmd deviceRevokeCmd) Run(c *console) error {
 		return err
 	}
 	return c.print(map[string]string{"id": cmd.ID}, func(t *table) { t.row("revoked", cmd.ID) })
+}
+
+// deviceSetCmd changes what is known about a device. Absent flags leave it.
+type deviceSetCmd struct {
+	ID       string    `arg:"" help:"Device." json:"-"`
+	Name     *string   `help:"What people call it." json:"name,omitempty"`
+	Profile  *string   `help:"Device type; messages from now on are read by it." json:"profile,omitempty"`
+	Maker    *string   `help:"Who made it." json:"maker,omitempty"`
+	Model    *string   `help:"Model name." json:"model,omitempty"`
+	Serial   *string   `help:"Serial number." json:"serial,omitempty"`
+	UDI      *string   `name:"udi" help:"Unique Device Identifier." json:"udi,omitempty"`
+	Firmware *string   `help:"Firmware version; outside the range of the profile, readings are marked unverified." json:"firmware,omitempty"`
+	For      *[]string `help:"Devices that the gateway may speak for; all when empty." json:"for,omitempty"`
+}
+
+// Run changes it.
+func (cmd deviceSetCmd) Run(c *console) error {
+	var d vigil.Device
+	path := "/api/v1/devices/" + url.PathEscape(cmd.ID)
+	if err := c.client().call(c.ctx, http.MethodPatch, path, cmd, &d); err != nil {
+		return err
+	}
+	return c.print(d, func(t *table) { t.row("changed", d.ID) })
+}
+
+// deviceRenewCmd makes a new secret.
+type deviceRenewCmd struct {
+	ID string `arg:"" help:"Device."`
+}
+
+// Run makes it.
+func (cmd deviceRenewCmd) Run(c *console) error {
+	var out credentials
+	path := "/api/v1/devices/" + url.PathEscape(cmd.ID) + "/secret"
+	if err := c.client().call(c.ctx, http.MethodPost, path, struct{}{}, &out); err != nil {
+		return err
+	}
+	return c.print(out, func(t *table) {
+		t.row("device", out.ID)
+		t.row("secret", out.Secret, "(shown only now)")
+		t.row("topic", out.Topic)
+	})
 }

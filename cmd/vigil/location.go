@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -11,6 +13,7 @@ type locationCmd struct {
 	Add   locationAddCmd   `cmd:"" help:"Register a bed, home, room or fridge."`
 	List  locationListCmd  `cmd:"" help:"List places."`
 	Admit locationAdmitCmd `cmd:"" help:"Put a patient into a place."`
+	Leave locationLeaveCmd `cmd:"" help:"Say that a patient has left their place."`
 }
 
 // locationAddCmd registers a place.
@@ -64,4 +67,35 @@ func (cmd locationAdmitCmd) Run(c *console) error {
 		return err
 	}
 	return c.print(s, func(t *table) { t.row("stay", s.ID, "from", s.From) })
+}
+
+// locationLeaveCmd ends the stay of a patient.
+type locationLeaveCmd struct {
+	Patient string `required:"" help:"Patient."`
+	At      string `help:"When, RFC 3339; now when empty. A past time takes the readings since then back to the devices of the place."`
+}
+
+// Run ends it.
+func (cmd locationLeaveCmd) Run(c *console) error {
+	cl := c.client()
+	var known struct {
+		Stays []vigil.Stay `json:"stays"`
+	}
+	if err := cl.call(c.ctx, http.MethodGet, "/api/v1/stays?patient="+url.QueryEscape(cmd.Patient), nil, &known); err != nil {
+		return err
+	}
+	for _, s := range known.Stays {
+		if s.To != 0 {
+			continue
+		}
+		path := "/api/v1/stays/" + url.PathEscape(s.ID)
+		if cmd.At != "" {
+			path += "?at=" + url.QueryEscape(cmd.At)
+		}
+		if err := cl.call(c.ctx, http.MethodDelete, path, nil, nil); err != nil {
+			return err
+		}
+		return c.print(map[string]string{"id": s.ID}, func(t *table) { t.row("ended", s.ID) })
+	}
+	return fmt.Errorf("patient %s is in no place now", cmd.Patient)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -73,7 +74,7 @@ func (patientListCmd) Run(c *console) error {
 	return c.print(out, func(t *table) {
 		t.row("ID", "NAME", "BORN", "SEX", "MRN")
 		for _, p := range out.Patients {
-			t.row(string(p.ID), p.Family+", "+p.Given, p.Born, p.Sex, p.MRN)
+			t.row(string(p.ID), strings.TrimSuffix(p.Family+", "+p.Given, ", "), p.Born, p.Sex, p.MRN)
 		}
 	})
 }

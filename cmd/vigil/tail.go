@@ -107,5 +107,8 @@ func (cmd tailCmd) show(c *console, text []byte) (int, error) {
 	} else {
 		fmt.Fprintf(c.out, "%s  %-46s %s %s\n", f.Time, f.Subject, f.Type, f.Data)
 	}
+	if f.Type == "state" {
+		return 0, nil // a silence is neither a reading nor an event
+	}
 	return 1, nil
 }
