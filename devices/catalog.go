@@ -66,11 +66,11 @@ func (c *Catalog) add(p *Profile) {
 func newCatalog() (*Catalog, []Problem) {
 	c := &Catalog{byName: map[string]*Profile{}, aliases: map[string]*Profile{}}
 	files := readFiles(Builtin())
-	return c, c.fill(files, nil)
+	return c, c.fill(files, nil, nil)
 }
 
 // fill adds files; where one is broken, the profile of that file in before stays.
-func (c *Catalog) fill(files []file, before *Catalog) []Problem {
+func (c *Catalog) fill(files []file, before *Catalog, folders []FolderReader) []Problem {
 	var problems []Problem
 	owner := map[string]string{}
 	for _, f := range files {
@@ -78,7 +78,11 @@ func (c *Catalog) fill(files []file, before *Catalog) []Problem {
 			problems = append(problems, Problem{File: f.name, Msg: f.problem})
 		}
 		var p *Profile
-		if f.problem == "" {
+		if f.folder != nil && f.problem == "" {
+			var wrong []Problem
+			p, wrong = readFolder(f, folders)
+			problems = append(problems, wrong...)
+		} else if f.problem == "" {
 			var wrong []Problem
 			if p, wrong = Parse(f.name, f.text); p != nil && !f.builtin {
 				wrong = p.Check()
@@ -120,6 +124,7 @@ type file struct {
 	text    []byte
 	builtin bool
 	problem string
+	folder  *Folder // set when a folder as a whole is the profile
 }
 
 // readFiles reads the profile files of the built-in catalogue.
@@ -159,6 +164,12 @@ func readDir(dir string) []file {
 	var out []file
 	for _, e := range entries {
 		ext := path.Ext(e.Name())
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			if f, ok := folderFile(dir, e.Name()); ok {
+				out = append(out, f)
+			}
+			continue
+		}
 		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || ext != ".yaml" && ext != ".yml" {
 			continue
 		}
@@ -178,28 +189,29 @@ func readDir(dir string) []file {
 // Load returns the built-in catalogue with the files of a folder over it: a file
 // there replaces the built-in profile of the same name. A broken file is
 // reported, and everything else is in the catalogue. The folder "" and one that
-// does not exist hold nothing.
-func Load(overlayDir string) (*Catalog, []Problem) {
-	return load(readDir(overlayDir), nil)
+// does not exist hold nothing. A folder in it is a profile as a whole when one of
+// the readers knows what is in it.
+func Load(overlayDir string, folders ...FolderReader) (*Catalog, []Problem) {
+	return load(readDir(overlayDir), nil, folders)
 }
 
 // load puts files over the built-in catalogue.
-func load(files []file, before *Catalog) (*Catalog, []Problem) {
+func load(files []file, before *Catalog, folders []FolderReader) (*Catalog, []Problem) {
 	c, problems := newCatalog()
-	return c, append(problems, c.fill(files, before)...)
+	return c, append(problems, c.fill(files, before, folders)...)
 }
 
 // Watch looks at a folder of profiles at intervals and calls changed with the
 // new catalogue whenever a file has come, gone or changed, until ctx is done. A
 // file that is broken keeps its last good profile. It calls changed on its own
 // goroutine, the caller's.
-func Watch(ctx context.Context, dir string, every time.Duration, changed func(*Catalog, []Problem)) {
+func Watch(ctx context.Context, dir string, every time.Duration, changed func(*Catalog, []Problem), folders ...FolderReader) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	w := watcher{dir: dir}
 	w.look() // what is there already was loaded by whoever watches
 	files := readDir(dir)
-	last, _ := load(files, nil)
+	last, _ := load(files, nil, folders)
 	for {
 		select {
 		case <-ctx.Done():
@@ -209,7 +221,7 @@ func Watch(ctx context.Context, dir string, every time.Duration, changed func(*C
 		if !w.look() {
 			continue
 		}
-		c, problems := load(readDir(dir), last)
+		c, problems := load(readDir(dir), last, folders)
 		last = c
 		changed(c, problems)
 	}

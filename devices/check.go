@@ -15,6 +15,9 @@ import (
 // is refused, codes are known and stand for what the units measure, and nothing
 // is clinically odd. A good profile has no problems.
 func (p *Profile) Check() []Problem {
+	if p.custom != nil {
+		return slices.Clone(p.custom.Oddities)
+	}
 	c := checker{p: p, shown: map[string]bool{}}
 	c.examples()
 	c.complete()

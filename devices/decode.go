@@ -19,6 +19,9 @@ type Decoded struct {
 	Now vigil.Instant
 	// Patient is the patient identity found in the message, "" if none.
 	Patient string
+	// Speakers are set when the message speaks for devices that it names: whose
+	// the parts are. Without any they are of the device that sent the message.
+	Speakers []Speaker
 	// Refusals are the parts, or the whole, that could not be read. Their
 	// good siblings are still in Readings, Waves and Events.
 	Refusals []vigil.Refusal
@@ -40,6 +43,7 @@ func (d *Decoded) reset() {
 	clear(d.Events)
 	d.Readings, d.Waves, d.Events, d.Refusals = d.Readings[:0], d.Waves[:0], d.Events[:0], d.Refusals[:0]
 	d.Now, d.Patient, d.more = 0, "", 0
+	d.Speakers = d.Speakers[:0]
 }
 
 // maxRefusals is how many refusals of one message are spelled out.
@@ -70,6 +74,10 @@ func (p *Profile) Decode(out *Decoded, channel string, payload []byte) {
 			out.refuse("", "this message made the decoder fail")
 		}
 	}()
+	if p.custom != nil {
+		p.custom.Decoder.Decode(out, channel, payload)
+		return
+	}
 	if len(p.Channels) > 0 && !slices.Contains(p.Channels, channel) {
 		out.refuse("", "this device has no channel "+quote(channel))
 		return

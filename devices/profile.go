@@ -42,6 +42,7 @@ type Profile struct {
 	heartbeat time.Duration
 	panels    map[string]*vigil.Panel
 	own       []knownCode // codes that the file brings along
+	custom    *Custom     // set when something else than the file says how to decode
 }
 
 // Metrics returns the metrics that messages of the device can give, readings
@@ -58,6 +59,9 @@ func (p *Profile) Metrics() []*vigil.Metric {
 // EventTypes returns the types of event that messages can give, in the order of
 // the file.
 func (p *Profile) EventTypes() []string {
+	if p.custom != nil {
+		return slices.Clone(p.custom.Events)
+	}
 	var out []string
 	for _, g := range p.groups {
 		for i := range g.events {

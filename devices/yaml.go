@@ -19,6 +19,8 @@ type Problem struct {
 	File string `json:"file"`
 	Pos  string `json:"pos,omitempty"` // "line 3 column 5"
 	Msg  string `json:"msg"`
+	// Warning: the profile works; somebody should look at it.
+	Warning bool `json:"warning,omitempty"`
 }
 
 // String returns file, position and message.
