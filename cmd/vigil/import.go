@@ -136,22 +136,24 @@ func (cmd importWFDBCmd) Run(c *console) error {
 		return err
 	}
 	record := strings.TrimSuffix(filepath.Base(cmd.Path), ".hea")
-	cl := c.client()
-	id, err := cmd.device(c.ctx, cl, "ecg-recorder", record)
-	if err != nil {
-		return err
-	}
 	cfg := play.WFDBConfig{
 		FS: os.DirFS(filepath.Dir(cmd.Path)), Record: record, Annotations: cmd.Annotations, Leads: cmd.Leads,
-		Device: id, Block: cmd.Block, Most: cmd.For, Timing: timing,
+		Block: cmd.Block, Most: cmd.For, Timing: timing,
 	}
 	if err := cfg.Start.UnmarshalText([]byte(cmd.Start)); err != nil {
 		return usageError("--start: " + err.Error())
+	}
+	if err := cfg.Check(); err != nil { // before anything is registered
+		return fmt.Errorf("play %s: %w", cmd.Path, err)
+	}
+	cl := c.client()
+	if cfg.Device, err = cmd.device(c.ctx, cl, "ecg-recorder", record); err != nil {
+		return err
 	}
 	out := sendLocal(cl)
 	sum, err := play.WFDB(c.ctx, cfg, out)
 	if err != nil {
 		return fmt.Errorf("play %s: %w", cmd.Path, err)
 	}
-	return report(c, id, sum, out.Result())
+	return report(c, cfg.Device, sum, out.Result())
 }

@@ -42,19 +42,22 @@ func (cmd importCSVCmd) Run(c *console) error {
 	for _, v := range cmd.Where {
 		name += "-" + v
 	}
+	cfg := play.CSVConfig{
+		Open: func() (io.ReadCloser, error) { return os.Open(cmd.Path) }, Table: layout, Where: cmd.Where, Timing: timing,
+	}
+	if err := cfg.Check(c.ctx); err != nil { // before anything is registered
+		return fmt.Errorf("play %s: %w", cmd.Path, err)
+	}
 	cl := c.client()
-	id, err := cmd.device(c.ctx, cl, layout.Profile, name)
-	if err != nil {
+	if cfg.Device, err = cmd.device(c.ctx, cl, layout.Profile, name); err != nil {
 		return err
 	}
 	out := sendLocal(cl)
-	sum, err := play.CSV(c.ctx, play.CSVConfig{
-		Open: func() (io.ReadCloser, error) { return os.Open(cmd.Path) }, Device: id, Table: layout, Where: cmd.Where, Timing: timing,
-	}, out)
+	sum, err := play.CSV(c.ctx, cfg, out)
 	if err != nil {
 		return fmt.Errorf("play %s: %w", cmd.Path, err)
 	}
-	return report(c, id, sum, out.Result())
+	return report(c, cfg.Device, sum, out.Result())
 }
 
 // layout finds out how the rows become messages.

@@ -87,6 +87,15 @@ func CSV(ctx context.Context, c CSVConfig, s Sender) (Summary, error) {
 	return p.sum, flush(ctx, s)
 }
 
+// Check reads the table once and says what would keep it from being played.
+func (c CSVConfig) Check(ctx context.Context) error {
+	c.defaults()
+	if c.Time.Zone == nil {
+		c.Time.Zone = time.UTC
+	}
+	return c.rows(ctx, func(ctx context.Context, _ vigil.Instant, _ table.Row) error { return ctx.Err() })
+}
+
 // shift returns by how much times move.
 func (c *CSVConfig) shift(ctx context.Context) (time.Duration, error) {
 	if c.ShiftTo == 0 {

@@ -36,19 +36,9 @@ type WFDBConfig struct {
 // made of device, record, start and position, so that a second import of the
 // same record at the same times lands nothing twice.
 func WFDB(ctx context.Context, c WFDBConfig, s Sender) (sum Summary, err error) {
-	c.defaults()
-	if c.Block == 0 {
-		c.Block = 500 * time.Millisecond
-	}
-	switch c.Annotations {
-	case "":
-		c.Annotations = "atr"
-	case "none":
-		c.Annotations = ""
-	}
-	r, err := Open(c.FS, c.Record, c.Annotations, c.Leads, c.Block)
+	r, err := c.open()
 	if err != nil {
-		return sum, &vigil.Error{Kind: vigil.Invalid, Op: "import wfdb", Msg: err.Error(), Err: err}
+		return sum, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	r.SetStart(c.begin(r))
@@ -77,6 +67,34 @@ func WFDB(ctx context.Context, c WFDBConfig, s Sender) (sum Summary, err error) 
 		sum.Messages++
 		sum.span(at)
 	}
+}
+
+// Check opens the record and says what would keep it from being played.
+func (c WFDBConfig) Check() error {
+	r, err := c.open()
+	if err != nil {
+		return err
+	}
+	return r.Close()
+}
+
+// open fills in what was left out and opens the record.
+func (c *WFDBConfig) open() (*Recording, error) {
+	c.defaults()
+	if c.Block == 0 {
+		c.Block = 500 * time.Millisecond
+	}
+	switch c.Annotations {
+	case "":
+		c.Annotations = "atr"
+	case "none":
+		c.Annotations = ""
+	}
+	r, err := Open(c.FS, c.Record, c.Annotations, c.Leads, c.Block)
+	if err != nil {
+		return nil, &vigil.Error{Kind: vigil.Invalid, Op: "import wfdb", Msg: err.Error(), Err: err}
+	}
+	return r, nil
 }
 
 // begin returns the time of the first sample.
