@@ -8,7 +8,7 @@ WEB     := web/dist/index.html
 RECORDINGS ?= $(wildcard ../shared/data/mitdb)
 WEBSRC  := $(shell find web/src web/*.html web/*.ts web/package.json web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: demo build test test-all lint bench fmt clean web api
+.PHONY: demo build test test-all lint bench micro crash fmt clean web api
 
 demo: build            ## a simulated hospital in a throw-away folder, in the browser
 	$(BIN)/vigil demo $(if $(RECORDINGS),--recordings $(RECORDINGS))
@@ -30,8 +30,15 @@ test-all:              ## longer fuzzing and soak runs
 lint:                  ## vet, the house rules, golangci-lint
 	scripts/lint
 
-bench:                 ## micro-benchmarks of the hot path
-	$(GO) test -run '^$$' -bench . -benchmem ./codec/... ./devices ./stream ./store ./protocol/... ./fhir ./ingest
+bench: build           ## the table of figures, measured on this machine
+	$(BIN)/vigil bench all
+
+micro:                 ## micro-benchmarks of the hot path
+	$(GO) test -run '^$$' -bench . -benchmem ./codec/... ./devices ./stream ./store ./protocol/... ./fhir ./ingest ./api
+
+RUNS ?= 200
+crash: build           ## kill the server RUNS times under load and miss nothing
+	$(BIN)/vigil bench crash --runs $(RUNS)
 
 fmt:
 	gofmt -w .

@@ -120,3 +120,24 @@ func (c *conn) leave() {
 	_, _ = c.Write([]byte{mqttDisconnect, 0})
 	_ = c.Close()
 }
+
+// Publish connects as a device, publishes one payload with QoS 1, and waits for
+// its acknowledgement.
+func Publish(addr string, d Device, payload []byte) error {
+	c, err := dialMQTT(addr, d)
+	if err != nil {
+		return err
+	}
+	defer c.leave()
+	c.publish(d.topic(), 1, false, payload)
+	if err := c.flush(); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(mqttWait)); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	if _, _, err := c.ack(); err != nil {
+		return fmt.Errorf("wait for acknowledgement: %w", err)
+	}
+	return nil
+}

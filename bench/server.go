@@ -224,3 +224,23 @@ func (s *Server) Resident() (uint64, error) {
 	}
 	return 0, errors.New("ask for memory: no VmRSS")
 }
+
+// Lines posts a batch of NDJSON lines through the socket, which may speak for
+// every device. It fails unless every line is safe.
+func (s *Server) Lines(ctx context.Context, lines io.Reader) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://vigil/ingest/v1/messages", lines)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	resp, err := s.socket.Do(req)
+	if err != nil {
+		return fmt.Errorf("post batch: %w", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("post batch: %s: %.300s: %w", resp.Status, text, err)
+	}
+	return nil
+}

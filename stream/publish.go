@@ -54,6 +54,11 @@ func (p *partition) publish(frame []byte, first uint64) (uint64, error) {
 		if seq > 0 {
 			return p.written(seq)
 		}
+		// Where the server lost the end of a file while it recovered, what it
+		// says of the stream and what it expects differ.
+		if moved {
+			p.expected = max(p.expected, namedSequence(err))
+		}
 		// When another node wrote in between, find has noted where the
 		// stream ends now, and there is nothing to wait for.
 		if time.Since(begun) > p.j.c.GiveUp || !moved && !p.pause(pause) {
@@ -97,6 +102,16 @@ func wrongSequence(err error) bool {
 	var e *jetstream.APIError
 	return errors.As(err, &e) &&
 		(e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// namedSequence returns where the stream ends as the server says when it refuses
+// a wrong sequence, 0 when it does not say.
+func namedSequence(err error) (last uint64) {
+	var e *jetstream.APIError
+	if errors.As(err, &e) {
+		_, _ = fmt.Sscanf(e.Description, "wrong last sequence: %d", &last)
+	}
+	return last
 }
 
 // lost tells whether the embedded server can no longer write: after a failed
