@@ -6,8 +6,10 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/codec/ucum"
 )
 
 // A Decoder reads messages that are described in another way than by a profile
@@ -108,4 +110,33 @@ func folderFile(dir, name string) (file, bool) {
 		f.text = append(append(append(f.text, part...), 0), f.folder.Files[part]...)
 	}
 	return f, len(f.folder.Files) > 0 || f.problem != ""
+}
+
+// CodeDoubts says what is odd about the codes of a metric that somebody else
+// wrote: a check digit that is wrong, a unit that the code is not measured in, a
+// name that goes with another code. An empty list means that nothing is known
+// against them. The words are those of the names that people gave the metric.
+func CodeDoubts(m *vigil.Metric, words ...string) []string {
+	var out []string
+	titles := expected()
+	for _, code := range m.Codes {
+		if reason := malformed(code); reason != "" {
+			out = append(out, reason)
+			continue
+		}
+		k, ok := lookup(nil, code)
+		if !ok {
+			continue
+		}
+		if k.unit != "" && !ucum.Commensurable(m.Unit, k.unit) && m.Unit != "1" {
+			out = append(out, code.String()+" ("+k.display+") is measured in "+k.unit+", not in "+m.Unit)
+		}
+		for _, word := range words {
+			if want := titles[word]; want != nil && k.title != "" && !slices.Contains(want, k.title) && k.unit != "" {
+				out = append(out, "clinically odd: "+strings.Join(words, " ")+" is coded as "+code.String()+" ("+k.display+")")
+				break
+			}
+		}
+	}
+	return out
 }
