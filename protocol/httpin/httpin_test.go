@@ -41,13 +41,12 @@ func serve(t testing.TB, c httpin.Config, sink vigil.Sink) (h *httpin.Handler, b
 		_ = stop()
 		server.Close()
 	})
-	for { // until Run has begun
-		r, err := http.Post(server.URL+"/ingest/v1/messages", "", nil)
+	for { // until Run has begun; whoever is not logged in is refused before that
+		r, err := try(server.URL+"/ingest/v1/messages", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = r.Body.Close()
-		if r.StatusCode != http.StatusServiceUnavailable {
+		if r.status != http.StatusServiceUnavailable {
 			return h, server.URL, stop
 		}
 	}

@@ -156,7 +156,7 @@ func onlyAfterDone(t *testing.T, s Suite) {
 	c := dial(t, s.start(t, sink))
 	answer := make(chan error, 1)
 	go func() { answer <- attempt(c, Message{Payload: []byte("1")}) }()
-	done := <-dones
+	done := taken(t, dones, answer)
 	select {
 	case err := <-answer:
 		t.Fatalf("answered before done: %v", err)
@@ -208,8 +208,8 @@ func takesAgain(t *testing.T, s Suite) {
 	server := s.start(t, sink)
 	c := dial(t, server)
 	m := Message{Payload: []byte("1")}
-	if err := attempt(c, m); err == nil {
-		t.Fatal("acknowledged, although the sink refused")
+	if err := attempt(c, m); err == nil || calls != 1 {
+		t.Fatalf("the sink was to refuse the message; it got %d and the sender %v", calls, err)
 	}
 	send(t, dial(t, server), m)
 	if n := len(sink.Messages()); n != 2 {
@@ -377,6 +377,19 @@ func rubbish(t *testing.T, s Suite) {
 	send(t, dial(t, server), Message{Payload: []byte("1")})
 }
 
+// taken waits until the sink has the message, and fails when the sender is
+// answered before.
+func taken(t *testing.T, dones <-chan func(error), answer <-chan error) func(error) {
+	t.Helper()
+	select {
+	case done := <-dones:
+		return done
+	case err := <-answer:
+		t.Fatalf("answered before the sink had the message: %v", err)
+		return nil
+	}
+}
+
 func stopsInOrder(t *testing.T, s Suite) {
 	dones := make(chan func(error), 1)
 	sink := NewSink(func(_ vigil.Message, done func(error)) { dones <- done })
@@ -384,7 +397,7 @@ func stopsInOrder(t *testing.T, s Suite) {
 	c := dial(t, server)
 	answer := make(chan error, 1)
 	go func() { answer <- attempt(c, Message{Payload: []byte("1")}) }()
-	done := <-dones
+	done := taken(t, dones, answer)
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Stop() }()
 	select {
@@ -408,7 +421,7 @@ func stopsUnanswered(t *testing.T, s Suite) {
 	c := dial(t, server)
 	answer := make(chan error, 1)
 	go func() { answer <- attempt(c, Message{Payload: []byte("1")}) }()
-	done := <-dones
+	done := taken(t, dones, answer)
 	if err := server.Stop(); err == nil {
 		t.Error("the driver says that it stopped in order, with a message unanswered")
 	}
