@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/devices/iomt"
 	"github.com/vigil-iomt/vigil/store"
 )
 
@@ -27,7 +28,7 @@ const (
 func (s *server) keepHouse(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		devices.Watch(ctx, s.c.Profiles(), profilesEvery, s.reload)
+		devices.Watch(ctx, s.c.Profiles(), profilesEvery, s.reload, iomt.ReadFolder)
 		return nil
 	})
 	g.Go(func() error { return every(ctx, lookEvery, func() { s.watch.look(time.Now()) }) })

@@ -90,7 +90,7 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.watch = newWatch(s.c.Data, s.log)
-	s.reload(devices.Load(s.c.Profiles()))
+	s.reload(LoadProfiles(s.c.Profiles()))
 	s.db, err = store.Open(ctx, store.Config{
 		Path: s.c.Data, DSN: s.c.DB, Partitions: s.c.Partitions, Sealer: seal.Plain{},
 		Now: time.Now, Log: s.log, Checkpoint: s.c.Checkpoint,
@@ -127,10 +127,16 @@ func (s *server) open(ctx context.Context) error {
 
 // reload puts a new catalogue in place.
 func (s *server) reload(c *devices.Catalog, problems []devices.Problem) {
-	s.profiles.Store(&catalog{c, problems})
+	var wrong []devices.Problem
 	for _, p := range problems {
+		if p.Warning {
+			s.log.Info("device profile is odd", "file", p.File, "position", p.Pos, "oddity", p.Msg)
+			continue
+		}
+		wrong = append(wrong, p)
 		s.log.Warn("device profile has a problem", "file", p.File, "position", p.Pos, "problem", p.Msg)
 	}
+	s.profiles.Store(&catalog{c, wrong})
 }
 
 // registryChanged tells the screens, and ends the connections of a device whose

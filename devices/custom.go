@@ -58,9 +58,11 @@ func (p *Profile) Decoder() Decoder {
 // then those of the second. The names are as the message has them; whoever
 // delivers must be allowed to speak for them.
 type Speaker struct {
-	Device                  vigil.DeviceID
-	Patient                 string // whom the message names beside the device, "" if nobody
-	Readings, Waves, Events int
+	Device   vigil.DeviceID `json:"device"`
+	Patient  string         `json:"patient,omitempty"` // whom the message names beside the device
+	Readings int            `json:"readings"`
+	Waves    int            `json:"waves,omitempty"`
+	Events   int            `json:"events"`
 }
 
 // A Folder is a folder in the overlay that is a profile as a whole, with its

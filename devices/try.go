@@ -3,6 +3,7 @@ package devices
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,10 @@ type Tried struct {
 	Events   []TriedPart     `json:"events"`
 	Refusals []vigil.Refusal `json:"refusals"`
 	Patient  string          `json:"patient,omitempty"`
-	Now      vigil.Instant   `json:"now,omitzero"` // what the device's clock shows
+	// Speakers are the devices that the message names, with how many of the
+	// parts are theirs.
+	Speakers []Speaker     `json:"speakers,omitempty"`
+	Now      vigil.Instant `json:"now,omitzero"` // what the device's clock shows
 }
 
 // A TriedPart is one reading, wave or event.
@@ -39,6 +43,7 @@ func (d *Decoded) Tried() Tried {
 	t := Tried{
 		Readings: []TriedPart{}, Waves: []TriedPart{}, Events: []TriedPart{},
 		Refusals: append([]vigil.Refusal{}, d.Refusals...), Patient: d.Patient, Now: d.Now,
+		Speakers: slices.Clone(d.Speakers),
 	}
 	for i := range d.Readings {
 		r := &d.Readings[i]

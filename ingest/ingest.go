@@ -122,20 +122,28 @@ func (in *Ingest) full(id vigil.DeviceID) bool {
 // understand makes the records of a message. The refusal is not nil when the
 // message, or a part of it, goes to the quarantine.
 func (in *Ingest) understand(m vigil.Message, dev vigil.Device, d *devices.Decoded) ([]vigil.Record, *vigil.Refusal) {
-	p, ok := in.c.Profiles().Profile(dev.Profile)
+	p, speaker, ok := in.profile(&m, dev)
 	if !ok {
 		*d = devices.Decoded{Refusals: []vigil.Refusal{{Reason: "there is no profile " + dev.Profile}}}
 	} else {
 		p.Decode(d, m.Channel, m.Payload)
 	}
+	var parts []part
+	if len(d.Speakers) > 0 {
+		parts = in.parts(&m, dev, speaker, d)
+	}
 	refusal := in.refusal(d.Refusals)
-	if refusal != nil && len(d.Readings)+len(d.Waves)+len(d.Events) == 0 {
+	nothing := len(d.Readings)+len(d.Waves)+len(d.Events) == 0 || len(d.Speakers) > 0 && len(parts) == 0
+	if refusal != nil && nothing {
 		if m.Replay != "" {
 			return nil, refusal
 		}
 		return []vigil.Record{in.quarantine(m, dev, refusal)}, refusal
 	}
-	recs := in.settled(m, dev, p, d, refusal != nil)
+	recs := in.spoken(m, speaker, p, parts, refusal != nil)
+	if len(recs) == 0 {
+		recs = in.settled(m, dev, p, d, refusal != nil)
+	}
 	if refusal == nil {
 		return recs, nil
 	}
