@@ -3,7 +3,7 @@
 
 GO      ?= go
 BIN     := bin
-WEB     := web/dist/index.html
+WEB     := web/dist/wall.html
 # Recordings of real ECGs, when they are beside this folder, replay in bed 05.
 RECORDINGS ?= $(wildcard ../shared/data/mitdb)
 WEBSRC  := $(shell find web/src web/*.html web/*.ts web/package.json web/package-lock.json -type f 2>/dev/null)
