@@ -142,3 +142,13 @@ func CodeDoubts(m *vigil.Metric, words ...string) []string {
 	}
 	return out
 }
+
+// KnowsCode tells whether a code is in Vigil's table of codes.
+func KnowsCode(c vigil.Code) bool {
+	_, ok := lookup(nil, c)
+	return ok
+}
+
+// CodeFlaw tells why a code cannot be one of its system, as a wrong check digit;
+// "" when it can.
+func CodeFlaw(c vigil.Code) string { return malformed(c) }

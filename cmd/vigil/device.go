@@ -23,7 +23,8 @@ type deviceCmd struct {
 type deviceAddCmd struct {
 	ID       string   `help:"Identifier; made up when empty." json:"id,omitempty"`
 	Name     string   `help:"What people call it." json:"name,omitempty"`
-	Profile  string   `required:"" help:"Device type; 'vigil profile list' shows them." json:"profile"`
+	Profile  string   `required:"" xor:"type" help:"Device type; 'vigil profile list' shows them." json:"profile"`
+	Mapping  string   `required:"" xor:"type" type:"existingdir" placeholder:"DIR" help:"Folder with the devicecontent.json and fhirmapping.json of an IoMT connector: they say what its messages mean." json:"-"`
 	Patient  string   `xor:"serves" help:"Patient that it serves." json:"patient,omitempty"`
 	Location string   `xor:"serves" help:"Place that it serves: a bed, a fridge." json:"location,omitempty"`
 	Subject  string   `xor:"serves" help:"Whom or what it serves, as patient/ID, location/ID, asset/ID or shipment/ID." json:"subject,omitempty"`
@@ -48,6 +49,12 @@ type credentials struct {
 // Run registers the device.
 func (cmd deviceAddCmd) Run(c *console) error {
 	var out credentials
+	if cmd.Mapping != "" {
+		var err error
+		if cmd.Profile, err = bindMapping(c, cmd.Mapping); err != nil {
+			return err
+		}
+	}
 	if err := c.client().call(c.ctx, http.MethodPost, "/api/v1/devices", cmd, &out); err != nil {
 		return err
 	}

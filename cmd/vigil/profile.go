@@ -9,19 +9,21 @@ import (
 
 	"github.com/vigil-iomt/vigil/app"
 	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/devices/iomt"
 )
 
 // profileCmd works on device profiles; it needs no running server.
 type profileCmd struct {
-	Check profileCheckCmd `cmd:"" help:"Check profile files: everything that is wrong, with line and column."`
-	Try   profileTryCmd   `cmd:"" help:"Decode a payload with a profile, or run the profile's examples."`
-	List  profileListCmd  `cmd:"" help:"List the profiles, built in and from the data folder."`
-	Show  profileShowCmd  `cmd:"" help:"Show a profile with its examples."`
+	Check   profileCheckCmd   `cmd:"" help:"Check profile files or mapping pairs: everything that is wrong, with line and column."`
+	Try     profileTryCmd     `cmd:"" help:"Decode a payload with a profile or a mapping pair, or run the profile's examples."`
+	List    profileListCmd    `cmd:"" help:"List the profiles, built in and from the data folder."`
+	Show    profileShowCmd    `cmd:"" help:"Show a profile with its examples."`
+	Convert profileConvertCmd `cmd:"" help:"Write the profile that says the same as the mapping pair of an IoMT connector."`
 }
 
 // profileCheckCmd checks files.
 type profileCheckCmd struct {
-	Files []string `arg:"" type:"existingfile" help:"Profile files."`
+	Files []string `arg:"" type:"path" help:"Profile files; the folder of an IoMT connector's mapping pair, or its files."`
 }
 
 // checked is the outcome for one file.
@@ -33,21 +35,19 @@ type checked struct {
 
 // Run checks them.
 func (cmd profileCheckCmd) Run(c *console) error {
-	var out []checked
+	out, err := cmd.check()
+	if err != nil {
+		return err
+	}
 	bad := 0
-	for _, file := range cmd.Files {
-		_, problems, err := readProfile(file, true)
-		if err != nil {
-			return err
-		}
-		if len(problems) > 0 {
+	for _, o := range out {
+		if !o.OK {
 			bad++
 		}
-		out = append(out, checked{File: file, OK: len(problems) == 0, Problems: problems})
 	}
-	err := c.print(out, func(t *table) {
+	err = c.print(out, func(t *table) {
 		for _, o := range out {
-			if o.OK {
+			if o.OK && len(o.Problems) == 0 {
 				t.row(o.File + ": good")
 			}
 			for _, p := range o.Problems {
@@ -61,8 +61,71 @@ func (cmd profileCheckCmd) Run(c *console) error {
 	return err
 }
 
+// check checks each file; the two files of a mapping pair are checked together.
+func (cmd profileCheckCmd) check() ([]checked, error) {
+	var out []checked
+	pair := mappingPair{name: "mapping"}
+	var parts []string
+	for _, file := range cmd.Files {
+		if isDir(file) {
+			p, err := readMapping(file)
+			if err != nil {
+				return nil, err
+			}
+			_, problems := p.profile()
+			out = append(out, checked{File: file, OK: len(wrongIn(problems)) == 0, Problems: problems})
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read profile: %w", err)
+		}
+		switch role := roleOf(file, text); {
+		case role == deviceMapping && pair.content == nil:
+			pair.content = text
+			parts = append(parts, file)
+			continue
+		case role == fhirMapping && pair.fhir == nil:
+			pair.fhir = text
+			parts = append(parts, file)
+			continue
+		}
+		_, problems, err := readProfile(file, true)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, checked{File: file, OK: len(wrongIn(problems)) == 0, Problems: problems})
+	}
+	if len(parts) > 0 {
+		problems := pair.check()
+		out = append(out, checked{File: strings.Join(parts, " "), OK: len(wrongIn(problems)) == 0, Problems: problems})
+	}
+	return out, nil
+}
+
+// check lists the problems of a pair, or of the one file of it that is there.
+func (p mappingPair) check() []devices.Problem {
+	switch {
+	case p.fhir == nil:
+		return iomt.ParseContent(p.content)
+	case p.content == nil:
+		return iomt.ParseFHIR(p.fhir)
+	}
+	_, problems := iomt.Parse(p.name, p.content, p.fhir)
+	return problems
+}
+
 // problemText writes a problem as file: position: message.
 func problemText(file string, p devices.Problem) string {
+	if base := filepath.Base(p.File); base != filepath.Base(file) && strings.HasSuffix(base, ".json") {
+		file = filepath.Join(file, base)
+		if strings.Contains(file, " ") {
+			file = base
+		}
+	}
+	if p.Warning {
+		p.Msg = "warning: " + p.Msg
+	}
 	if p.Pos == "" {
 		return file + ": " + p.Msg
 	}
@@ -85,7 +148,8 @@ func readProfile(file string, proof bool) (*devices.Profile, []devices.Problem, 
 
 // profileTryCmd decodes a payload.
 type profileTryCmd struct {
-	File    string `arg:"" help:"Profile file, or the name of a known profile."`
+	File    string `arg:"" help:"Profile file, the folder of a mapping pair or its devicecontent.json, or the name of a known profile."`
+	FHIR    string `name:"fhir" type:"existingfile" placeholder:"FILE" help:"The fhirmapping.json that belongs to a devicecontent.json; the one beside it when not given."`
 	Payload string `arg:"" optional:"" help:"Payload: text, @FILE, or - for standard input. Without one the examples are run."`
 	Channel string `help:"Channel that the payload comes on."`
 }
@@ -116,17 +180,17 @@ func (cmd profileTryCmd) Run(c *console) error {
 // profile finds the profile that the command names.
 func (cmd profileTryCmd) profile(c *console) (*devices.Profile, error) {
 	if _, err := os.Stat(cmd.File); err != nil {
-		catalog, _ := devices.Load((&app.Config{Data: c.data}).Profiles())
+		catalog, _ := app.LoadProfiles((&app.Config{Data: c.data}).Profiles())
 		if p, ok := catalog.Profile(cmd.File); ok {
 			return p, nil
 		}
 		return nil, fmt.Errorf("%s is neither a file nor a known profile; `vigil profile list` shows them", cmd.File)
 	}
-	p, problems, err := readProfile(cmd.File, false)
+	p, problems, err := cmd.read()
 	if err != nil {
 		return nil, err
 	}
-	if len(problems) > 0 {
+	if problems = wrongIn(problems); len(problems) > 0 {
 		lines := make([]string, len(problems))
 		for i, pr := range problems {
 			lines[i] = problemText(cmd.File, pr)
@@ -134,6 +198,35 @@ func (cmd profileTryCmd) profile(c *console) (*devices.Profile, error) {
 		return nil, fmt.Errorf("the profile has problems:\n%s", strings.Join(lines, "\n"))
 	}
 	return p, nil
+}
+
+// read reads the file, or the mapping pair.
+func (cmd profileTryCmd) read() (*devices.Profile, []devices.Problem, error) {
+	if isDir(cmd.File) {
+		pair, err := readMapping(cmd.File)
+		if err != nil {
+			return nil, nil, err
+		}
+		p, problems := pair.profile()
+		return p, problems, nil
+	}
+	text, err := os.ReadFile(cmd.File)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read profile: %w", err)
+	}
+	if roleOf(cmd.File, text) != deviceMapping {
+		return readProfile(cmd.File, false)
+	}
+	pair := mappingPair{name: "mapping", content: text}
+	beside := cmd.FHIR
+	if beside == "" {
+		beside = filepath.Join(filepath.Dir(cmd.File), iomt.FHIRFile)
+	}
+	if pair.fhir, err = os.ReadFile(beside); err != nil {
+		return nil, nil, fmt.Errorf("read mapping: %w", err)
+	}
+	p, problems := pair.profile()
+	return p, problems, nil
 }
 
 // payload reads the payload that the command names.
@@ -160,7 +253,7 @@ type profileListCmd struct{}
 
 // Run lists them.
 func (profileListCmd) Run(c *console) error {
-	catalog, problems := devices.Load((&app.Config{Data: c.data}).Profiles())
+	catalog, problems := app.LoadProfiles((&app.Config{Data: c.data}).Profiles())
 	var out struct {
 		Profiles []devices.Info    `json:"profiles"`
 		Problems []devices.Problem `json:"problems"`
@@ -187,7 +280,7 @@ type profileShowCmd struct {
 
 // Run shows it.
 func (cmd profileShowCmd) Run(c *console) error {
-	catalog, _ := devices.Load((&app.Config{Data: c.data}).Profiles())
+	catalog, _ := app.LoadProfiles((&app.Config{Data: c.data}).Profiles())
 	p, ok := catalog.Profile(cmd.Name)
 	if !ok {
 		return fmt.Errorf("there is no profile %s; `vigil profile list` shows them", cmd.Name)
@@ -243,7 +336,10 @@ func printTried(t *table, r devices.Tried) {
 			t.row("", p.Name, p.Text, p.Time, strings.Join(codes, " "))
 		}
 	}
-	if r.Patient != "" {
+	for _, k := range r.Speakers {
+		t.row("", "device", k.Device, "patient", k.Patient)
+	}
+	if r.Patient != "" && len(r.Speakers) == 0 {
 		t.row("", "patient", r.Patient)
 	}
 	for _, f := range r.Refusals {
