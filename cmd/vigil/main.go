@@ -31,6 +31,7 @@ type commands struct {
 	Quarantine quarantineCmd `cmd:"" help:"List, show, replay and close messages that were not understood."`
 	Import     importCmd     `cmd:"" help:"Play recordings and tables into the pipeline."`
 	Simulate   simulateCmd   `cmd:"" help:"Send a simulated hospital to a server."`
+	Bench      benchCmd      `cmd:"" help:"Measure a server under load; kill it and miss nothing."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
