@@ -91,46 +91,53 @@ func (in *Ingest) attribute(m vigil.Message, dev vigil.Device, p *devices.Profil
 	if !p.FirmwareVerified(dev.Firmware) {
 		flags |= vigil.Unverified
 	}
-	c := clock{message: &m, policy: p.Clock(), now: d.Now, partial: partial}
-	a := attribution{in: in, message: &m, device: &dev, shared: dev.Shared || p.Shared, named: d.Patient}
-	b := builder{message: m, profile: p.Name}
+	all := parts{
+		clock:       clock{message: &m, policy: p.Clock(), now: d.Now, partial: partial},
+		attribution: attribution{in: in, message: &m, device: &dev, shared: dev.Shared || p.Shared, named: d.Patient},
+		builder:     builder{message: m, profile: p.Name},
+		flags:       flags,
+	}
 	for i := range d.Readings {
-		r := d.Readings[i]
-		r.Stated = c.stated(r.Stated)
-		var q vigil.Quality
-		r.Taken, q = c.settle(r.Stated)
-		r.Quality |= flags | q
-		r.KeyKind, r.Key = c.identity(r.KeyKind, r.Key, r.Stated)
-		rec := b.record(a.subjectAt(r.Taken, q&vigil.ClockSuspect != 0))
+		r := &d.Readings[i]
+		rec := all.place(&r.Stated, &r.Taken, &r.Quality, &r.KeyKind, &r.Key)
 		if rec.Readings == nil {
 			rec.Readings = make([]vigil.Reading, 0, len(d.Readings)-i)
 		}
-		rec.Readings = append(rec.Readings, r)
+		rec.Readings = append(rec.Readings, *r)
 	}
 	for i := range d.Waves {
-		w := d.Waves[i]
-		w.Stated = c.stated(w.Stated)
-		var q vigil.Quality
-		w.Start, q = c.settle(w.Stated)
-		w.Quality |= flags | q
-		w.KeyKind, w.Key = c.identity(w.KeyKind, w.Key, w.Stated)
-		rec := b.record(a.subjectAt(w.Start, q&vigil.ClockSuspect != 0))
-		rec.Waves = append(rec.Waves, w)
+		w := &d.Waves[i]
+		rec := all.place(&w.Stated, &w.Start, &w.Quality, &w.KeyKind, &w.Key)
+		rec.Waves = append(rec.Waves, *w)
 	}
 	for i := range d.Events {
-		e := d.Events[i]
-		e.Stated = c.stated(e.Stated)
-		var q vigil.Quality
-		e.Taken, q = c.settle(e.Stated)
-		e.Quality |= flags | q
-		e.KeyKind, e.Key = c.identity(e.KeyKind, e.Key, e.Stated)
-		rec := b.record(a.subjectAt(e.Taken, q&vigil.ClockSuspect != 0))
-		rec.Events = append(rec.Events, e)
+		e := &d.Events[i]
+		rec := all.place(&e.Stated, &e.Taken, &e.Quality, &e.KeyKind, &e.Key)
+		rec.Events = append(rec.Events, *e)
 	}
-	if len(b.recs) == 0 {
-		b.record(a.subjectAt(m.Arrived, false))
+	if len(all.recs) == 0 {
+		all.record(all.subjectAt(m.Arrived, false))
 	}
-	return b.recs
+	return all.recs
+}
+
+// parts puts the parts of one message into its records.
+type parts struct {
+	clock
+	attribution
+	builder
+	flags vigil.Quality
+}
+
+// place settles when something was measured, what makes it itself, and whose it
+// is, and returns the record that it belongs into.
+func (p *parts) place(stated, taken *vigil.Instant, quality *vigil.Quality, kind *vigil.KeyKind, key *uint64) *vigil.Record {
+	*stated = p.stated(*stated)
+	at, doubt := p.settle(*stated)
+	*taken = at
+	*quality |= p.flags | doubt
+	*kind, *key = p.identity(*kind, *key, *stated)
+	return p.record(p.subjectAt(at, doubt&vigil.ClockSuspect != 0))
 }
 
 // count counts what was understood.
