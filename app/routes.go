@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/api"
 	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/devices/iomt"
 	"github.com/vigil-iomt/vigil/fhir"
 	"github.com/vigil-iomt/vigil/ingest"
 	"github.com/vigil-iomt/vigil/live"
@@ -71,6 +72,7 @@ func (s *server) fhir() *fhir.Handler {
 			}
 			return "", nil
 		},
+		Shapes: func() *iomt.Shapes { return s.profiles.Load().shapes }, Events: s.db,
 		Permit: func(ctx context.Context, action vigil.Action) error {
 			a, _ := vigil.ActorFrom(ctx)
 			return permit(a, action)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/devices/iomt"
 	"github.com/vigil-iomt/vigil/fleet"
 	"github.com/vigil-iomt/vigil/ingest"
 	"github.com/vigil-iomt/vigil/internal/seal"
@@ -66,6 +67,7 @@ type server struct {
 type catalog struct {
 	*devices.Catalog
 	problems []devices.Problem
+	shapes   *iomt.Shapes // what mappings say of Observations
 }
 
 // Run opens everything in a data folder and serves until ctx is done. Then it
@@ -136,7 +138,7 @@ func (s *server) reload(c *devices.Catalog, problems []devices.Problem) {
 		wrong = append(wrong, p)
 		s.log.Warn("device profile has a problem", "file", p.File, "position", p.Pos, "problem", p.Msg)
 	}
-	s.profiles.Store(&catalog{c, wrong})
+	s.profiles.Store(&catalog{c, wrong, iomt.ShapesOf(c)})
 }
 
 // registryChanged tells the screens, and ends the connections of a device whose

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/devices/iomt"
 )
 
 // Readings is where Observations come from; the store is one.
@@ -38,6 +39,11 @@ type Registry interface {
 	Assignments(id vigil.DeviceID) []vigil.Assignment
 }
 
+// Events is where events come from; the store is one.
+type Events interface {
+	Events(ctx context.Context, q vigil.EventQuery) ([]vigil.StoredEvent, error)
+}
+
 // Config says what the FHIR face needs.
 type Config struct {
 	Readings Readings
@@ -45,6 +51,12 @@ type Config struct {
 	// DeviceType returns what a profile says about a type of device: its title
 	// and codes; nil when nobody knows.
 	DeviceType func(profile string) (title string, codes []vigil.Code)
+	// Shapes returns what mappings say about the Observations of readings that
+	// came through them; nil when there are no mappings.
+	Shapes func() *iomt.Shapes
+	// Events is where Observations come from whose values are no numbers; nil
+	// when there is nowhere.
+	Events Events
 	// Permit is asked before anything is read, with one name for each route:
 	// fhir.observation.search, fhir.patient.read, …; nil permits everything.
 	Permit func(ctx context.Context, action vigil.Action) error
@@ -79,6 +91,6 @@ func New(c Config) *Handler {
 	}
 	return &Handler{
 		c: c, ids: block, text: idText(), started: vigil.InstantOf(c.Now()),
-		panels: panels{of: map[vigil.SeriesID]vigil.SeriesID{}, in: map[vigil.SeriesID]vigil.SeriesID{}},
+		panels: panels{of: map[vigil.SeriesID]vigil.SeriesID{}, in: map[vigil.SeriesID]vigil.SeriesID{}, periods: map[vigil.SeriesID]vigil.Instant{}},
 	}
 }

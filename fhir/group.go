@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/devices/iomt"
 )
 
 // A group is the series whose readings make one Observation together: one, or
@@ -17,6 +18,11 @@ type group struct {
 	id    vigil.SeriesID // of the series, or of the panel
 	parts []vigil.Series
 	panel *vigil.Panel
+
+	// What a mapping says of the Observation: nil and empty without one.
+	template *iomt.Template
+	shown    []*iomt.Value // of each part
+	period   vigil.Instant // the time whose readings make one Observation, 0 for one reading
 
 	// The parts of the JSON that are the same for every reading, made when
 	// first needed.
@@ -111,7 +117,7 @@ func (h *Handler) groupOf(ctx context.Context, id vigil.SeriesID) (*group, error
 		return nil, noObservation()
 	}
 	if found[0].Metric.Panel == nil || found[0].Metric.IsWave() {
-		g := groupSeries(found[:1])[0]
+		g := h.shape(groupSeries(found[:1])[0])
 		h.panels.note(g)
 		return g, nil
 	}
@@ -123,6 +129,7 @@ func (h *Handler) groupOf(ctx context.Context, id vigil.SeriesID) (*group, error
 	}
 	for _, g := range groupSeries(siblings) {
 		if slices.ContainsFunc(g.parts, func(s vigil.Series) bool { return s.ID == id }) {
+			h.shape(g)
 			h.panels.note(g)
 			return g, nil
 		}

@@ -96,7 +96,11 @@ func (h *Handler) parseID(s string) (identity, bool) {
 // for readings, too.
 func (h *Handler) ObservationID(series vigil.SeriesID, p vigil.Point) string {
 	x := identity{series: series, key: p.Key, kind: p.KeyKind, conflict: p.Conflict, attribution: p.Attribution}
-	if panel := h.panelOf(series); panel != 0 {
+	panel := h.panelOf(series)
+	if period := h.panels.periodOf(series); period > 0 {
+		x = identity{series: series, key: uint64(floor(p.Taken, period)), kind: vigil.KeyTime} // #nosec G115 -- wraps on purpose
+	}
+	if panel != 0 {
 		x.panel = true
 		if !ownKeys(p.KeyKind) {
 			x.series = panel
@@ -126,6 +130,16 @@ type panels struct {
 	mu sync.Mutex
 	of map[vigil.SeriesID]vigil.SeriesID // panel of a part; 0 for none
 	in map[vigil.SeriesID]vigil.SeriesID // a part of each panel
+	// periods are those of series whose readings a mapping puts together.
+	periods map[vigil.SeriesID]vigil.Instant
+}
+
+// periodOf returns over which time the readings of a series make one
+// Observation; 0 when each is one.
+func (p *panels) periodOf(id vigil.SeriesID) vigil.Instant {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.periods[id]
 }
 
 // note remembers the panel of a group.
@@ -133,6 +147,9 @@ func (p *panels) note(g *group) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range g.parts {
+		if g.period > 0 {
+			p.periods[s.ID] = g.period
+		}
 		if g.panel == nil {
 			p.of[s.ID] = 0
 		} else {

@@ -92,6 +92,7 @@ func (h *Handler) merged(groups []*group, p plan) *merge {
 		if !ok {
 			continue
 		}
+		w = g.periodic(w)
 		if g.wave() {
 			if p.standing {
 				m.sources = append(m.sources, h.waveSource(g, w, p))
@@ -103,7 +104,7 @@ func (h *Handler) merged(groups []*group, p plan) *merge {
 				m.sources = append(m.sources, s)
 			}
 		}
-		if p.withdrawn {
+		if p.withdrawn && g.period == 0 {
 			m.sources = append(m.sources, h.pointSource(g, w, p, true))
 		}
 	}

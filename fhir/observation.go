@@ -15,7 +15,11 @@ type reading struct {
 	// not there.
 	points []vigil.Point
 	wave   *vigil.Wave
-	order  order
+	// samples are the readings that a mapping makes one Observation of, oldest
+	// first; events those events.
+	samples []*reading
+	events  []vigil.StoredEvent
+	order   order
 }
 
 // An order is the place of a reading among all: by time, then by what keeps
@@ -38,6 +42,10 @@ func (r *reading) identity() identity {
 		x.key, x.kind = uint64(r.wave.Start), vigil.KeyTime // #nosec G115 -- wraps on purpose
 		return x
 	}
+	if r.samples != nil {
+		x.kind = vigil.KeyTime
+		return x
+	}
 	for i := range r.points {
 		if p := &r.points[i]; p.Version > 0 {
 			x.kind = p.KeyKind
@@ -56,12 +64,28 @@ type summary struct {
 	arrived   vigil.Instant
 	quality   vigil.Quality
 	withdrawn bool
+	grown     bool // made of several readings, which came one by one
+}
+
+// together is the summary of a reading that is made of several.
+func (r *reading) together() summary {
+	s := summary{grown: true}
+	for _, x := range r.samples {
+		one := x.summary()
+		s.version += one.version
+		s.arrived = max(s.arrived, one.arrived)
+		s.quality |= one.quality
+	}
+	return s
 }
 
 func (r *reading) summary() summary {
 	if r.wave != nil {
 		return summary{version: 1, arrived: r.wave.End(), quality: r.wave.Quality,
 			withdrawn: r.wave.Quality.Has(vigil.EnteredInError)}
+	}
+	if r.samples != nil {
+		return r.together()
 	}
 	s := summary{version: 1, withdrawn: true}
 	for i := range r.points {
@@ -82,6 +106,8 @@ func (s summary) status() string {
 	switch {
 	case s.withdrawn:
 		return "entered-in-error"
+	case s.version > 1 && s.grown:
+		return "amended"
 	case s.version > 1:
 		return "corrected"
 	}
@@ -95,7 +121,7 @@ func (h *Handler) appendObservation(dst []byte, r *reading) []byte {
 	}
 	s := r.summary()
 	dst = append(dst, `{"resourceType":"Observation","id":"`...)
-	dst = h.appendID(dst, r.identity())
+	dst = h.appendReadingID(dst, r)
 	dst = append(dst, `","meta":{"versionId":"`...)
 	dst = strconv.AppendInt(dst, int64(s.version), 10)
 	dst = append(dst, `","lastUpdated":"`...)
@@ -107,8 +133,12 @@ func (h *Handler) appendObservation(dst []byte, r *reading) []byte {
 	dst = append(dst, `},"status":"`...)
 	dst = append(dst, s.status()...)
 	dst = append(dst, '"')
-	dst = append(dst, r.g.head...)
-	if r.wave != nil {
+	if r.g.template == nil {
+		dst = append(dst, r.g.head...)
+	}
+	if r.g.template != nil {
+		dst = appendDescribed(dst, r, s.arrived)
+	} else if r.wave != nil {
 		dst = appendWave(dst, r)
 	} else {
 		dst = append(dst, `,"effectiveDateTime":"`...)

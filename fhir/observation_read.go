@@ -16,6 +16,7 @@ type track struct {
 	order order
 	parts [][]vigil.Point // by version; none for a part that is not there
 	wave  *vigil.Wave
+	whole *reading // what has one version only: its newest
 }
 
 // noObservation is what an id finds that names nothing.
@@ -23,6 +24,11 @@ func noObservation() *problem { return notFound("there is no such Observation") 
 
 // find returns what an id names.
 func (h *Handler) find(ctx context.Context, text string) (*track, error) {
+	if r, err := h.findEvent(ctx, text); err != nil {
+		return nil, err
+	} else if r != nil {
+		return &track{g: r.g, whole: r, order: r.order}, nil
+	}
 	x, ok := h.parseID(text)
 	if !ok || x.series == 0 {
 		return nil, noObservation()
@@ -33,6 +39,9 @@ func (h *Handler) find(ctx context.Context, text string) (*track, error) {
 	}
 	if g.wave() {
 		return h.findWave(ctx, g, x)
+	}
+	if g.period > 0 {
+		return h.findPeriod(ctx, g, x)
 	}
 	t := &track{g: g, parts: make([][]vigil.Point, len(g.parts))}
 	found := false
@@ -169,6 +178,9 @@ func (h *Handler) findWave(ctx context.Context, g *group, x identity) (*track, e
 func (t *track) states() []*reading {
 	if t.wave != nil {
 		return []*reading{{g: t.g, wave: t.wave, order: t.order}}
+	}
+	if t.whole != nil {
+		return []*reading{t.whole}
 	}
 	var steps []vigil.Point
 	for _, pts := range t.parts {

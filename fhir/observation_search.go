@@ -165,6 +165,9 @@ func (o *observationSearch) codeParam(p param) {
 		return own(g)
 	})
 	o.readings = append(o.readings, func(r *reading) bool {
+		if len(r.samples) > 0 {
+			r = r.samples[0] // parts that come together once come together always
+		}
 		for i := range r.points {
 			if r.points[i].Version > 0 && part(r.g, i) {
 				return true
@@ -203,6 +206,9 @@ func (o *observationSearch) dateParam(p param, now vigil.Instant) error {
 		if r.wave != nil {
 			return d.holds(r.wave.Start, lastSample(r.wave)+1)
 		}
+		if n := len(r.samples); n > 0 {
+			return d.holds(r.samples[0].order.at, r.samples[n-1].order.at+1)
+		}
 		return d.holds(r.order.at, r.order.at+1)
 	})
 	return nil
@@ -217,7 +223,7 @@ func (h *Handler) groupsFor(ctx context.Context, o *observationSearch) ([]*group
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(groupSeries(series), func(g *group) bool { return !o.wants(g) }), nil
+	return slices.DeleteFunc(h.shapeAll(groupSeries(series)), func(g *group) bool { return !o.wants(g) }), nil
 }
 
 func (o *observationSearch) wants(g *group) bool {
@@ -284,7 +290,11 @@ func (h *Handler) feedOf(ctx context.Context, o *observationSearch) (feed, error
 	if err != nil {
 		return nil, err
 	}
-	return h.merge(ctx, o, groups)
+	m, err := h.merge(ctx, o, groups)
+	if err != nil {
+		return nil, err
+	}
+	return h.withEvents(ctx, o, m)
 }
 
 // listed finds the readings of a search that names their ids.
@@ -363,7 +373,7 @@ func (h *Handler) addObservation(b *bundle, x *reading) {
 	b.open()
 	b.body = append(b.body, `{"fullUrl":`...)
 	b.body = appendString(b.body, b.base+"/Observation/")
-	b.body = h.appendID(b.body[:len(b.body)-1], x.identity())
+	b.body = h.appendReadingID(b.body[:len(b.body)-1], x)
 	b.body = append(b.body, `","resource":`...)
 	b.body = h.appendObservation(b.body, x)
 	b.body = append(b.body, `,"search":{"mode":"match"}}`...)

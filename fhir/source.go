@@ -184,6 +184,7 @@ type source struct {
 	parts []*pointStream
 	wave  *waveStream
 	next  *reading
+	held  *reading // read already, of the next period
 }
 
 // advance fetches the next reading; next is nil behind the last.
@@ -200,12 +201,22 @@ func (s *source) advance(ctx context.Context) error {
 		s.wave.skip()
 		return nil
 	}
+	if s.g.period > 0 {
+		return s.advancePeriod(ctx)
+	}
+	var err error
+	s.next, err = s.take(ctx)
+	return err
+}
+
+// take reads the next points that belong together, nil behind the last.
+func (s *source) take(ctx context.Context) (*reading, error) {
 	var first *vigil.Point
 	peeked := make([]*vigil.Point, len(s.parts))
 	for i, p := range s.parts {
 		pt, err := p.peek(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		peeked[i] = pt
 		if pt != nil && (first == nil || before(s.pointOrder(pt), s.pointOrder(first), s.desc)) {
@@ -213,7 +224,7 @@ func (s *source) advance(ctx context.Context) error {
 		}
 	}
 	if first == nil {
-		return nil
+		return nil, nil
 	}
 	r := &reading{g: s.g, order: s.pointOrder(first), points: make([]vigil.Point, len(s.parts))}
 	for i, p := range peeked {
@@ -222,8 +233,7 @@ func (s *source) advance(ctx context.Context) error {
 			s.parts[i].skip()
 		}
 	}
-	s.next = r
-	return nil
+	return r, nil
 }
 
 // pointOrder is the place of a point. Parts of a panel whose keys are positions

@@ -242,11 +242,9 @@ func (k *kind) decode(out *devices.Decoded, x *Measurement) {
 	if x.Time != 0 {
 		keyKind, key = vigil.KeyTime, uint64(x.Time) // #nosec G115 -- only compared
 	}
-	texts := false
 	for _, v := range x.Values {
 		of := k.find(v.Name)
 		if of.metric == nil {
-			texts = true
 			continue
 		}
 		value, err := strconv.ParseFloat(strings.TrimSpace(v.Text), 64)
@@ -258,7 +256,7 @@ func (k *kind) decode(out *devices.Decoded, x *Measurement) {
 			Metric: of.metric, Stated: x.Time, Value: value, Decimals: decimals(v.Text), KeyKind: keyKind, Key: key,
 		})
 	}
-	if k.event == "" || !texts && x.Correlation == "" {
+	if k.event == "" || len(x.Values) == 0 {
 		return
 	}
 	out.Events = append(out.Events, vigil.Event{
