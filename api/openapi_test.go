@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,6 +117,32 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 	for k := vigil.Internal; k <= vigil.Unavailable; k++ {
 		if got := status(k); got != want[k] {
 			t.Errorf("%s: %d, want %d", k, got, want[k])
+		}
+	}
+}
+
+// TestEveryRouteAnswersAsDocumented calls every route of a ward, about things
+// that are there and things that are not: each status is in the document.
+func TestEveryRouteAnswersAsDocumented(t *testing.T) {
+	h, patient := ward(t)
+	bodies := map[string]string{
+		"patient.register": `{"family":"A"}`, "device.register": `{"id":"new","profile":"test-oximeter"}`,
+		"location.register": `{"name":"1","unit":"A"}`, "stay.admit": `{"patient":"` + patient + `","location":"b"}`,
+		"token.create": `{"role":"reader"}`, "quarantine.close": `{"reason":"x"}`, "profile.check": `{"text":""}`,
+		"profile.try": `{"text":"","payload":""}`, "device.assign": `{"patient":"` + patient + `"}`,
+	}
+	s := build(Config{}, http.NewServeMux())
+	for _, op := range operations(s.huma.OpenAPI()) {
+		for _, id := range []string{"ox-1", "nobody"} {
+			path := regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(op.Path, id)
+			body := bodies[op.OperationID]
+			if body == "" && op.RequestBody != nil {
+				body = "{}"
+			}
+			w := call(h.handler, op.Method, path, body, true)
+			if _, known := op.Responses[strconv.Itoa(w.Code)]; !known || w.Code >= 500 {
+				t.Errorf("%s %s: %d is not documented: %s", op.Method, path, w.Code, w.Body)
+			}
 		}
 	}
 }

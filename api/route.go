@@ -33,8 +33,11 @@ func handle[I, O any](s *server, r route, do func(context.Context, *I) (*O, erro
 		OperationID: string(r.action), Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{room},
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity},
 	}
-	if strings.Contains(r.path, "{") {
+	if strings.Contains(r.path, "{") || r.method != http.MethodGet {
 		op.Errors = append(op.Errors, http.StatusNotFound)
+	}
+	if r.method != http.MethodGet {
+		op.Errors = append(op.Errors, http.StatusConflict)
 	}
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		if err := s.allowed(ctx, r); err != nil {
