@@ -72,11 +72,14 @@ func (cl *client) call(ctx context.Context, method, path string, body, out any) 
 	return nil
 }
 
+// errNotRunning is in the chain of an error when nobody answers at the socket.
+var errNotRunning = errors.New("no server is running")
+
 // unreachable explains why the server does not answer.
 func (cl *client) unreachable(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		dir, _ := filepath.Abs(cl.data)
-		return fmt.Errorf("no server is running on %s; start one with `vigil serve --data %s`, or name another folder with --data", dir, cl.data)
+		return fmt.Errorf("%w on %s; start one with `vigil serve --data %s`, or name another folder with --data", errNotRunning, dir, cl.data)
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("the socket in %s belongs to another user; run the command as the user that runs the server", cl.data)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -19,7 +20,11 @@ func (cmd doctorCmd) Run(c *console) error {
 		Checks  []app.Check `json:"checks"`
 	}
 	out.Running = true
-	if err := c.client().call(c.ctx, http.MethodGet, "/api/v1/health", nil, &out); err != nil {
+	err := c.client().call(c.ctx, http.MethodGet, "/api/v1/health", nil, &out)
+	switch {
+	case err != nil && !errors.Is(err, errNotRunning):
+		return fmt.Errorf("a server is there and does not answer as it should: %w", err)
+	case err != nil:
 		out.Running = false
 		cfg, _, cfgErr := cmd.load(c)
 		if cfgErr != nil {
@@ -34,7 +39,7 @@ func (cmd doctorCmd) Run(c *console) error {
 		}
 	}
 	out.OK = failed == 0
-	err := c.print(out, func(t *table) {
+	err = c.print(out, func(t *table) {
 		if out.Running {
 			t.row("The server is running.")
 		} else {
