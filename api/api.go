@@ -33,8 +33,7 @@ type Devices interface {
 	AddDevice(ctx context.Context, d vigil.Device, serves vigil.Subject, during vigil.Interval) (vigil.Device, string, error)
 	Device(id vigil.DeviceID) (vigil.Device, bool)
 	Devices() []vigil.Device
-	RevokeDevice(ctx context.Context, id vigil.DeviceID) error
-	RenewSecret(ctx context.Context, id vigil.DeviceID) (string, error)
+	DeviceEditor
 }
 
 // Assignments says whom devices serve.
@@ -45,9 +44,11 @@ type Assignments interface {
 	Reattributions(id vigil.DeviceID) []vigil.Reattribution
 }
 
-// A DeviceEditor changes what is known about devices.
+// A DeviceEditor changes devices that are registered.
 type DeviceEditor interface {
 	UpdateDevice(ctx context.Context, d vigil.Device) (vigil.Device, error)
+	RevokeDevice(ctx context.Context, id vigil.DeviceID) error
+	RenewSecret(ctx context.Context, id vigil.DeviceID) (string, error)
 }
 
 // Places registers and finds places.
@@ -76,7 +77,6 @@ type Tokens interface {
 type Registry interface {
 	Patients
 	Devices
-	DeviceEditor
 	Assignments
 	Places
 	Stays
