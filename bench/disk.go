@@ -73,6 +73,9 @@ func (d *disk) inside(path string) bool {
 // apply makes one call happen.
 func (d *disk) apply(c *call) error {
 	d.seq++
+	if len(c.args) < arguments(c.name) {
+		return fmt.Errorf("replay %s: %w", c.name, errTrace)
+	}
 	var err error
 	switch c.name {
 	case "openat":
@@ -95,6 +98,19 @@ func (d *disk) apply(c *call) error {
 		return fmt.Errorf("replay %s %.100q: %w", c.name, c.args, err)
 	}
 	return nil
+}
+
+// arguments is how many arguments of a call are used at least.
+func arguments(name string) int {
+	switch name {
+	case "pwrite64", "renameat", "renameat2":
+		return 4
+	case "openat", "write":
+		return 3
+	case "mkdirat", "unlinkat", "ftruncate", "lseek", "rename":
+		return 2
+	}
+	return 1
 }
 
 // path returns the path that a folder's number and a name stand for.

@@ -61,8 +61,11 @@ type Bench struct {
 	Warm, For time.Duration
 	// Kept is how many million readings are kept for the start with much data.
 	Kept int
-	Now  func() time.Time
-	Tell func(string)
+	// Profiles is a folder that takes a CPU profile of the server for each
+	// load; "" takes none.
+	Profiles string
+	Now      func() time.Time
+	Tell     func(string)
 }
 
 // tell tells what is done now.

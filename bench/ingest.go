@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -38,9 +41,15 @@ func (b *Bench) Ingest(ctx context.Context) ([]Row, error) {
 	return rows, nil
 }
 
-// measured runs a load: the warm-up, then the time that counts. It returns
-// acknowledged messages a second of the latter.
-func (b *Bench) measured(ctx context.Context, f *fleet, run func(context.Context) error) (float64, error) {
+// A measurement is what a load did while it counted.
+type measurement struct {
+	rate   float64 // acknowledged messages a second
+	allocs float64 // of the server, for each message
+	heap   float64 // bytes that the server allocated for each message
+}
+
+// measured runs a load under a name: the warm-up, then the time that counts.
+func (b *Bench) measured(ctx context.Context, s *Server, name string, f *fleet, run func(context.Context) error) (measurement, error) {
 	loading, stop := context.WithTimeout(ctx, b.Warm+b.For)
 	defer stop()
 	var g errgroup.Group
@@ -52,10 +61,53 @@ func (b *Bench) measured(ctx context.Context, f *fleet, run func(context.Context
 	if f.late != nil {
 		f.late.reset()
 	}
+	g.Go(func() error { return b.profile(ctx, s, name) })
+	before, err := s.memory(ctx)
 	from, begun := f.acked.Load(), time.Now()
 	<-loading.Done()
-	rate := float64(f.acked.Load()-from) / time.Since(begun).Seconds()
-	return rate, errors.Join(g.Wait(), ctx.Err())
+	n, took := float64(f.acked.Load()-from), time.Since(begun)
+	after, err2 := s.memory(ctx)
+	return measurement{n / took.Seconds(), (after.Mallocs - before.Mallocs) / n, (after.Bytes - before.Bytes) / n},
+		errors.Join(g.Wait(), ctx.Err(), err, err2)
+}
+
+// profile takes a CPU profile of the server while a load is measured.
+func (b *Bench) profile(ctx context.Context, s *Server, name string) error {
+	if b.Profiles == "" {
+		return nil
+	}
+	text, err := s.fetch(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", max(1, int(b.For.Seconds()))))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(b.Profiles, name+".pprof"), text, 0o600); err != nil {
+		return fmt.Errorf("keep profile: %w", err)
+	}
+	return nil
+}
+
+// allocated is what a server has allocated since its start.
+type allocated struct{ Mallocs, Bytes float64 }
+
+// memory asks the server what it has allocated.
+func (s *Server) memory(ctx context.Context) (allocated, error) {
+	var a allocated
+	text, err := s.fetch(ctx, "/metrics")
+	if err != nil {
+		return a, err
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		v, err := strconv.ParseFloat(value, 64)
+		switch {
+		case err != nil:
+		case name == "go_memstats_mallocs_total":
+			a.Mallocs = v
+		case name == "go_memstats_alloc_bytes_total":
+			a.Bytes = v
+		}
+	}
+	return a, nil
 }
 
 // saturated sends from all devices as fast as acknowledgements come.
@@ -70,7 +122,7 @@ func (b *Bench) saturated(ctx context.Context, s *Server) ([]Row, error) {
 		return nil, err
 	}
 	defer f.close()
-	rate, err := b.measured(ctx, f, func(ctx context.Context) error { return f.saturate(ctx, eachInFlight) })
+	m, err := b.measured(ctx, s, "saturated", f, func(ctx context.Context) error { return f.saturate(ctx, eachInFlight) })
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +133,10 @@ func (b *Bench) saturated(ctx context.Context, s *Server) ([]Row, error) {
 	b.tell("everything acknowledged could be read %s after the last message", time.Since(begun).Round(time.Millisecond))
 	what := fmt.Sprintf("MQTT QoS 1, %d devices, %d readings a message, %d in flight each", b.Devices, readingsPerMessage, eachInFlight)
 	return []Row{
-		atLeast(what+": messages", rate, "/s", 50_000),
-		atLeast(what+": readings", rate*readingsPerMessage, "/s", 300_000),
+		atLeast(what+": messages", m.rate, "/s", 50_000),
+		atLeast(what+": readings", m.rate*readingsPerMessage, "/s", 300_000),
+		atMost(what+": allocations of the server for each message", m.allocs, "", 0),
+		atMost(what+": bytes allocated for each message", m.heap, "B", 0),
 	}, nil
 }
 
@@ -133,12 +187,12 @@ func (b *Bench) pacedAcks(ctx context.Context, s *Server) ([]Row, error) {
 		return nil, err
 	}
 	f.late = newTimes()
-	rate, err := b.measured(ctx, f, func(ctx context.Context) error { return f.pace(ctx, paced) })
+	m, err := b.measured(ctx, s, "paced", f, func(ctx context.Context) error { return f.pace(ctx, paced) })
 	if err != nil {
 		return nil, err
 	}
-	if rate < 0.98*paced {
-		b.tell("only %.0f messages a second were acknowledged", rate)
+	if m.rate < 0.98*paced {
+		b.tell("only %.0f messages a second were acknowledged", m.rate)
 	}
 	what := fmt.Sprintf("acknowledgement at %d messages/s from %d devices", paced, b.Devices)
 	return []Row{
@@ -162,14 +216,14 @@ func (b *Bench) oneConnection(ctx context.Context, s *Server) ([]Row, error) {
 		return nil, err
 	}
 	defer f.close()
-	rate, err := b.measured(ctx, f, func(ctx context.Context) error { return f.saturate(ctx, inFlight) })
+	m, err := b.measured(ctx, s, "one-connection", f, func(ctx context.Context) error { return f.saturate(ctx, inFlight) })
 	if err != nil {
 		return nil, err
 	}
 	if err := f.stored(ctx, s); err != nil {
 		return nil, err
 	}
-	return []Row{atLeast(fmt.Sprintf("one MQTT connection, %d in flight: messages", inFlight), rate, "/s", 10_000)}, nil
+	return []Row{atLeast(fmt.Sprintf("one MQTT connection, %d in flight: messages", inFlight), m.rate, "/s", 10_000)}, nil
 }
 
 // batchOf makes lines of the devices: message n of each, at a time in ms.
@@ -197,7 +251,7 @@ func (b *Bench) batches(ctx context.Context, s *Server) ([]Row, error) {
 	base := time.Now().Add(-24 * time.Hour).UnixMilli()
 	f := &fleet{}
 	var sent atomic.Int64
-	rate, err := b.measured(ctx, f, func(context.Context) error {
+	m, err := b.measured(ctx, s, "batches", f, func(context.Context) error {
 		var g errgroup.Group
 		for part := range atATime {
 			mine := devices[part*200 : (part+1)*200]
@@ -230,5 +284,5 @@ func (b *Bench) batches(ctx context.Context, s *Server) ([]Row, error) {
 		return nil, err
 	}
 	return []Row{atLeast(fmt.Sprintf("HTTP NDJSON, batches of %d messages, %d at a time: readings", 200*rounds, atATime),
-		rate*readingsPerMessage, "/s", 200_000)}, nil
+		m.rate*readingsPerMessage, "/s", 200_000)}, nil
 }

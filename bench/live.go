@@ -81,6 +81,7 @@ type screen struct {
 	conn *websocket.Conn
 	from *sender
 	late *times
+	next int64 // message that was not seen yet
 	once sync.Once
 	done chan struct{}
 }
@@ -141,13 +142,20 @@ func (c *screen) read(ctx context.Context) error {
 			return fmt.Errorf("read frame: %w", err)
 		}
 		for _, r := range readings {
-			// Message n was taken base+n ms and has packet id n+1: the
-			// probe sends fewer than there are packet ids.
-			if n := int64(r.Time)/1000 - c.from.base; r.Metric == "hr" && n >= 0 && n < 1<<16-1 {
-				if due := c.from.due[n+1].Load(); due != 0 {
-					c.late.add(time.Duration(now.UnixNano() - due))
-				}
+			if r.Metric == "hr" {
+				c.saw(int64(r.Time)/1000-c.from.base, now)
 			}
+		}
+	}
+}
+
+// saw notes that message n is on the screen. Messages before it that were not
+// shown because a newer value took their place count as seen now.
+func (c *screen) saw(n int64, now time.Time) {
+	// Message n has packet id n+1: a probe sends fewer than there are ids.
+	for ; c.next <= n && c.next < 1<<16-1; c.next++ {
+		if due := c.from.due[c.next+1].Load(); due != 0 {
+			c.late.add(time.Duration(now.UnixNano() - due))
 		}
 	}
 }

@@ -87,16 +87,14 @@ func (b *Bench) connected(ctx context.Context) ([]Row, error) {
 		if err != nil {
 			return err
 		}
-		f, err := dialIdle(ctx, s, devices)
+		leave, err := s.Idle(ctx, devices)
 		if err != nil {
 			return err
 		}
 		rest(ctx, idleTime)
 		resident, err := s.Resident()
 		rows = append(rows, atMost(fmt.Sprintf("resident memory, %d devices connected", crowd), float64(resident)/mega, "MB", 700))
-		for _, c := range f {
-			_ = c.Close()
-		}
+		leave()
 		if err != nil {
 			return err
 		}
@@ -126,18 +124,29 @@ func (b *Bench) connected(ctx context.Context) ([]Row, error) {
 	return rows, err
 }
 
-// dialIdle connects devices that say nothing.
-func dialIdle(ctx context.Context, s *Server, devices []Device) ([]*conn, error) {
-	out := make([]*conn, len(devices))
+// Idle connects devices over MQTT that say nothing until leave is called.
+func (s *Server) Idle(ctx context.Context, devices []Device) (leave func(), err error) {
+	all := make([]*conn, len(devices))
 	g, _ := errgroup.WithContext(ctx)
 	g.SetLimit(64)
 	for i, d := range devices {
 		g.Go(func() (err error) {
-			out[i], err = dialMQTT(s.MQTT, d)
+			all[i], err = dialMQTT(s.MQTT, d)
 			return err
 		})
 	}
-	return out, g.Wait()
+	leave = func() {
+		for _, c := range all {
+			if c != nil {
+				_ = c.Close()
+			}
+		}
+	}
+	if err := g.Wait(); err != nil {
+		leave()
+		return nil, fmt.Errorf("connect %d devices: %w", len(devices), err)
+	}
+	return leave, nil
 }
 
 // timed fetches a path to its last byte and notes how long that took.
