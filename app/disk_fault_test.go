@@ -47,7 +47,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		return status == http.StatusInsufficientStorage
 	})
-	if err := bench.Publish(r.MQTT, d, []byte(oximetry(now.Add(time.Second), 51))); err == nil {
+	if err := bench.Publish(t.Context(), r.MQTT, d, []byte(oximetry(now.Add(time.Second), 51))); err == nil {
 		t.Error("MQTT acknowledged what there was no room for")
 	}
 	if err := os.Remove(filepath.Join(dir, "filler")); err != nil {
@@ -59,7 +59,7 @@ func TestFullDisk(t *testing.T) {
 		status, _ := r.one(d, oximetry(now, 96))
 		return status == http.StatusOK
 	})
-	if err := bench.Publish(r.MQTT, d, []byte(oximetry(now.Add(time.Second), 95))); err != nil {
+	if err := bench.Publish(t.Context(), r.MQTT, d, []byte(oximetry(now.Add(time.Second), 95))); err != nil {
 		t.Errorf("MQTT does not recover: %v", err)
 	}
 	until(t, "what was taken is there and what was refused is not", func() bool {

@@ -52,7 +52,7 @@ func TestHostileInput(t *testing.T) {
 			if status, says := r.one(d, c.body); status != c.status {
 				t.Errorf("HTTP: got %d %.200s, want %d", status, says, c.status)
 			}
-			err := bench.Publish(r.MQTT, d, []byte(c.body))
+			err := bench.Publish(r.t.Context(), r.MQTT, d, []byte(c.body))
 			if refused := c.status >= 400; refused != (err != nil) {
 				t.Errorf("MQTT: %v", err)
 			}
@@ -62,7 +62,7 @@ func TestHostileInput(t *testing.T) {
 		if status, _ := r.one(who, oximetry(time.Now(), 50)); status != http.StatusUnauthorized {
 			t.Errorf("%s with its secret: got %d", who.ID, status)
 		}
-		if err := bench.Publish(r.MQTT, who, []byte(oximetry(time.Now(), 50))); err == nil {
+		if err := bench.Publish(r.t.Context(), r.MQTT, who, []byte(oximetry(time.Now(), 50))); err == nil {
 			t.Errorf("%s logged in over MQTT", who.ID)
 		}
 	}
@@ -92,7 +92,7 @@ func (r *running) alive(d bench.Device) {
 	if status, says := r.one(d, oximetry(time.Now(), 97)); status != http.StatusOK {
 		r.t.Errorf("after all that HTTP answers %d %s", status, says)
 	}
-	if err := bench.Publish(r.MQTT, d, []byte(oximetry(time.Now().Add(time.Second), 97))); err != nil {
+	if err := bench.Publish(r.t.Context(), r.MQTT, d, []byte(oximetry(time.Now().Add(time.Second), 97))); err != nil {
 		r.t.Errorf("after all that MQTT answers %v", err)
 	}
 }
@@ -175,8 +175,8 @@ func TestSubscriberThatNeverReads(t *testing.T) {
 	r := run(t, t.TempDir(), nil)
 	devices := r.devices(50)
 	dead, good := r.screen(), r.screen()
-	defer dead.CloseNow() //nolint:errcheck // it is cut off anyway
-	defer good.CloseNow() //nolint:errcheck // the test is over
+	defer dead.CloseNow()
+	defer good.CloseNow()
 	seen := make(chan string, 1)
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()

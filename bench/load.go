@@ -41,7 +41,7 @@ func dialFleet(ctx context.Context, s *Server, devices []Device) (*fleet, error)
 	base := time.Now().Add(-time.Hour).UnixMilli()
 	for i, d := range devices {
 		g.Go(func() error {
-			c, err := dialMQTT(s.MQTT, d)
+			c, err := dialMQTT(ctx, s.MQTT, d)
 			if err != nil {
 				return err
 			}

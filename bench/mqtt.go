@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,8 +34,9 @@ const (
 var errTurned = errors.New("the broker refused the login")
 
 // dialMQTT connects and logs in as a device.
-func dialMQTT(addr string, d Device) (*conn, error) {
-	nc, err := net.DialTimeout("tcp", addr, mqttWait)
+func dialMQTT(ctx context.Context, addr string, d Device) (*conn, error) {
+	dialer := net.Dialer{Timeout: mqttWait}
+	nc, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
@@ -123,8 +125,8 @@ func (c *conn) leave() {
 
 // Publish connects as a device, publishes one payload with QoS 1, and waits for
 // its acknowledgement.
-func Publish(addr string, d Device, payload []byte) error {
-	c, err := dialMQTT(addr, d)
+func Publish(ctx context.Context, addr string, d Device, payload []byte) error {
+	c, err := dialMQTT(ctx, addr, d)
 	if err != nil {
 		return err
 	}

@@ -32,9 +32,9 @@ type Power struct {
 }
 
 // HaveStrace tells whether strace can trace a program here.
-func HaveStrace() bool {
+func HaveStrace(ctx context.Context) bool {
 	c := Command{Wrap: []string{"strace", "-o", os.DevNull}, Exe: "true"}
-	return runQuietly(append(c.Wrap, c.Exe)) == nil
+	return runQuietly(ctx, append(c.Wrap, c.Exe)) == nil
 }
 
 // traced are the calls that change files.

@@ -131,7 +131,7 @@ func (s *Server) Idle(ctx context.Context, devices []Device) (leave func(), err 
 	g.SetLimit(64)
 	for i, d := range devices {
 		g.Go(func() (err error) {
-			all[i], err = dialMQTT(s.MQTT, d)
+			all[i], err = dialMQTT(ctx, s.MQTT, d)
 			return err
 		})
 	}

@@ -75,7 +75,7 @@ func Launch(c Command) (*Server, <-chan struct{}, error) {
 	args := append([]string{c.Exe, "serve", "--data", c.Data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0",
 		"--log-level", "warn"}, c.Args...)
 	args = append(append([]string{}, c.Wrap...), args...)
-	cmd := exec.Command(args[0], args[1:]...) // #nosec G204 -- the program that the caller measures
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx,gosec // Stop and Kill end it; the program that the caller measures
 	// A group of its own: an interrupt at the keyboard reaches the bench, which
 	// stops the server in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,8 +15,8 @@ import (
 )
 
 // runQuietly runs a program to its end.
-func runQuietly(args []string) error {
-	return exec.Command(args[0], args[1:]...).Run() // #nosec G204 -- strace itself
+func runQuietly(ctx context.Context, args []string) error {
+	return exec.CommandContext(ctx, args[0], args[1:]...).Run() // #nosec G204 -- strace itself
 }
 
 // A call is one finished system call of a trace.

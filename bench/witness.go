@@ -183,7 +183,7 @@ func (w *witness) send(ctx context.Context, g *errgroup.Group, s *Server, pause 
 // stream publishes until the connection breaks or ctx is done. Only what no
 // killed server does is an error.
 func (l *ledger) stream(ctx context.Context, addr string, pause time.Duration) error {
-	c, err := dialMQTT(addr, l.Device)
+	c, err := dialMQTT(ctx, addr, l.Device)
 	if err != nil {
 		if errors.Is(err, errTurned) {
 			return err

@@ -53,7 +53,7 @@ func TestIdleConnections(t *testing.T) {
 		t.Errorf("%d bytes for each connection, more than %d", (after-before)/devices, each)
 	}
 	payload := fmt.Appendf(nil, `{"t":%d,"spo2":97,"pulse":70}`, time.Now().UnixMilli())
-	if err := bench.Publish(s.MQTT, list[devices], payload); err != nil {
+	if err := bench.Publish(t.Context(), s.MQTT, list[devices], payload); err != nil {
 		t.Errorf("beside them: %v", err)
 	}
 }

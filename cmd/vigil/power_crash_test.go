@@ -18,7 +18,7 @@ func TestPowerLossLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts many processes")
 	}
-	if !bench.HaveStrace() {
+	if !bench.HaveStrace(t.Context()) {
 		t.Skip("strace is not here or may not trace; scripts/setup installs it")
 	}
 	p := bench.Power{Command: server(t), Cuts: number(t, "VIGIL_POWER_CUTS", 12), For: 2 * time.Second}
