@@ -137,6 +137,14 @@ func TestMapping(t *testing.T) {
 		`"reference":"Device/d1"`)
 	contains(t, hours[1], `"data":"90"`, `"status":"final"`)
 
+	series, err := s.db.Series(s.ctx, vigil.SeriesQuery{Subjects: []vigil.Subject{ida}, Metrics: []string{"heartrate"}})
+	if err != nil || len(series) != 1 {
+		t.Fatal(series, err)
+	}
+	if id := s.fhir().ObservationID(series[0].ID, s.points(ida, "heartrate")[1]); id != hours[0]["id"] {
+		t.Errorf("a reading appears in %s, want %v", id, hours[0]["id"])
+	}
+
 	panels := s.observations("patient=" + ida.ID + "&code=85354-9")
 	if len(panels) != 1 {
 		t.Fatalf("%d panels", len(panels))

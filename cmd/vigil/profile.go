@@ -313,8 +313,8 @@ func tryExamples(c *console, p *devices.Profile) error {
 			t.row(problemText(p.Name, pr))
 		}
 	})
-	if err == nil && len(problems) > 0 {
-		err = fmt.Errorf("%d problem(s)", len(problems))
+	if n := len(wrongIn(problems)); err == nil && n > 0 {
+		err = fmt.Errorf("%d problem(s)", n)
 	}
 	return err
 }

@@ -23,8 +23,38 @@ const (
 	matchedToken     = "matchedToken"
 )
 
-// maxMeasurements is how many measurements one message may hold.
-const maxMeasurements = 10_000
+// maxMeasurements is how many measurements one message may hold, and maxLooked
+// how many values all expressions together may look at in the whole message:
+// calculated content looks through it again for each match.
+const (
+	maxMeasurements = 10_000
+	maxLooked       = 5_000_000
+)
+
+// size returns how many values a document has.
+func size(v *jsontree.Value) int {
+	n := 1
+	for _, item := range v.Items {
+		n += size(item)
+	}
+	return n
+}
+
+// searches counts the expressions of a template that look through all of a
+// document, or may.
+func (c *content) searches() int {
+	all := append(append([]*expression{c.patient, c.encounter, c.relation}, c.device...), c.timestamp...)
+	for _, v := range c.values {
+		all = append(all, v.expr)
+	}
+	n := 0
+	for _, e := range all {
+		if e != nil && (e.jmes != nil || strings.Contains(e.text, "..")) {
+			n++
+		}
+	}
+	return n
+}
 
 // A Measurement is what device content finds in a message: values of one type.
 type Measurement struct {
@@ -78,13 +108,21 @@ func (m *Mapping) Measure(payload []byte) ([]Measurement, []vigil.Refusal) {
 func (m *Mapping) measure(root *jsontree.Value, bare bool) ([]Measurement, []vigil.Refusal) {
 	var out []Measurement
 	var refused []vigil.Refusal
+	left := maxLooked
 	for _, c := range m.content {
+		each := 0
+		if c.kind == calculated {
+			each = size(root) * c.searches()
+		}
 		matches, err := c.match.all(root)
 		if err != nil {
 			refused = append(refused, vigil.Refusal{Pos: c.typeName, Reason: err.Error()})
 			continue
 		}
 		for i, match := range matches {
+			if left -= each; left < 0 {
+				return out, append(refused, vigil.Refusal{Pos: c.typeName, Reason: "the message is too large for the expressions of this template"})
+			}
 			scope := match
 			if c.kind == calculated {
 				scope = root.With(matchedToken, match)

@@ -69,6 +69,16 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// TestBomb asks that a message cannot make calculated content look at it for
+// ever.
+func TestBomb(t *testing.T) {
+	m := one(t, "CalculatedContent", `"typeMatchExpression":"$..[?(@hr)]","deviceIdExpression":"$..d","timestampExpression":"$..t"`)
+	_, refused := m.Measure([]byte("[" + strings.Repeat(`{"hr":1},`, 20_000) + `{"hr":1}]`))
+	if n := len(refused); n == 0 || !strings.Contains(refused[n-1].Reason, "too large") {
+		t.Errorf("%d refusals", n)
+	}
+}
+
 // TestTimes reads the forms that times come in.
 func TestTimes(t *testing.T) {
 	for text, want := range map[string]string{
