@@ -23,7 +23,9 @@ const testContent = `{"templateType":"CollectionContent","template":[
   "timestampExpression":"$.at","encounterIdExpression":"$.encounter","values":[{"required":true,"valueName":"alarm","valueExpression":"$.alarm"},{"valueName":"reason","valueExpression":"$.reason"}]}},
  {"templateType":"CalculatedContent","template":{"typeName":"spo2","typeMatchExpression":"$..[?(@o)]","deviceIdExpression":"$.matchedToken.device",
   "timestampExpression":{"value":"fromUnixTimestamp(matchedToken.unix)","language":"JmesPath"},"correlationIdExpression":"$.matchedToken.session",
-  "values":[{"required":true,"valueName":"o","valueExpression":{"value":"multiply(matchedToken.o, ` + "`100`" + `)","language":"JmesPath"}}]}}]}`
+  "values":[{"required":true,"valueName":"o","valueExpression":{"value":"multiply(matchedToken.o, ` + "`100`" + `)","language":"JmesPath"}}]}},
+ {"templateType":"JsonPathContent","template":{"typeName":"peak","typeMatchExpression":"$..[?(@pef)]","deviceIdExpression":"$.device",
+  "timestampExpression":"$.at","values":[{"valueName":"pef","valueExpression":"$.pef"},{"valueName":"tries","valueExpression":"$.tries"}]}}]}`
 
 const testFHIR = `{"templateType":"CollectionFhir","template":[
  {"templateType":"CodeValueFhir","template":{"typeName":"heartrate","periodInterval":60,
@@ -38,7 +40,10 @@ const testFHIR = `{"templateType":"CollectionFhir","template":[
   "value":{"valueType":"CodeableConcept","valueName":"alarm","text":"Alarm!","codes":[{"code":"alarm","system":"https://example.org/events"}]},
   "components":[{"codes":[{"code":"reason","system":"https://example.org/events"}],"value":{"valueType":"String","valueName":"reason"}}]}},
  {"templateType":"CodeValueFhir","template":{"typeName":"spo2","periodInterval":-1,"codes":[{"code":"59408-5","system":"http://loinc.org"}],
-  "value":{"valueType":"SampledData","valueName":"o","unit":"%","defaultPeriod":1000}}}]}`
+  "value":{"valueType":"SampledData","valueName":"o","unit":"%","defaultPeriod":1000}}},
+ {"templateType":"CodeValueFhir","template":{"typeName":"peak","codes":[{"code":"peak","system":"https://example.org/flow"}],
+  "value":{"valueType":"Quantity","valueName":"pef","unit":"L/min"},
+  "components":[{"codes":[{"code":"tries","system":"https://example.org/flow"}],"value":{"valueType":"Quantity","valueName":"tries"}}]}}]}`
 
 // newMappedSpine is a spine with the mapping "ward", a gateway that it is bound
 // to, and a device of a patient.
@@ -164,6 +169,18 @@ func TestMapping(t *testing.T) {
 		t.Fatalf("%d sessions: %v", len(sessions), sessions)
 	}
 	contains(t, sessions[0], `"data":"97 E 98"`, `"value":"`+ida.ID+`.d1.spo2.s1"`)
+
+	send(`{"pef":420,"tries":3,"device":"d1","at":"2026-03-01T09:00:00Z"}`)
+	peaks := s.observations("patient=" + ida.ID + "&code=https://example.org/flow|peak")
+	if len(peaks) != 1 {
+		t.Fatalf("%d peaks: %v", len(peaks), peaks)
+	}
+	contains(t, peaks[0], `"valueQuantity":{"unit":"L/min","value":420}`, `"component":[{"code":{"coding":[{"code":"tries"`, `"valueQuantity":{"value":3}`)
+
+	last := s.fhirGet("/fhir/Observation/$lastn?patient=" + ida.ID)
+	if n, _ := last["total"].(float64); n != 5 {
+		t.Errorf("the last of each code: %v", last)
+	}
 
 	all := s.observations("patient=" + ida.ID + "&_count=2")
 	if len(all) != 2 || all[0]["id"] != hours[1]["id"] || all[1]["id"] != events[0]["id"] {

@@ -201,3 +201,23 @@ func (h *Handler) findEvent(ctx context.Context, text string) (*reading, error) 
 	}
 	return r, nil
 }
+
+// lastEvents adds the newest Observations of each template that are made of
+// events.
+func (h *Handler) lastEvents(ctx context.Context, o *observationSearch, b *bundle, limit int) error {
+	f, err := h.withEvents(ctx, o, &list{})
+	if err != nil {
+		return err
+	}
+	added := map[*iomt.Template]int{}
+	for {
+		x, err := f.next(ctx)
+		if x == nil || err != nil {
+			return err
+		}
+		if t := x.g.template; added[t] < limit && o.takes(x) {
+			h.addObservation(b, x)
+			added[t]++
+		}
+	}
+}

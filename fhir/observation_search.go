@@ -446,6 +446,9 @@ func (h *Handler) lastN(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
+	if err := h.lastEvents(r.Context(), o, b, limit); err != nil {
+		return err
+	}
 	b.total = b.entries
 	return h.sendBundle(w, r, b, nil)
 }

@@ -103,7 +103,10 @@ func (k *kind) of(v *valueKind) ([]vigil.Code, *vigil.Panel) {
 	}
 	if t.Value != nil && t.Value.Name == v.name {
 		v.value = t.Value
-		return k.codes, nil
+		if len(t.Components) == 0 {
+			return k.codes, nil
+		}
+		return k.codes, &vigil.Panel{Name: kebab(k.name), Codes: k.codes}
 	}
 	for _, c := range t.Components {
 		if c.Value != nil && c.Value.Name == v.name {
