@@ -21,12 +21,13 @@ type benchCmd struct {
 
 // benchFlags are what all measurements share.
 type benchFlags struct {
-	Exe     string        `help:"Binary to measure; this one when empty." placeholder:"FILE"`
-	Dir     string        `help:"Where temporary data folders are made: on the disk to be measured." placeholder:"DIR"`
-	Devices int           `help:"Devices that send at a time." default:"1000"`
-	Warm    time.Duration `help:"Load before it is measured." default:"3s"`
-	For     time.Duration `help:"Time that is measured." default:"10s"`
-	Kept    int           `help:"Million readings kept for the start with much data." default:"10"`
+	Exe      string        `help:"Binary to measure; this one when empty." placeholder:"FILE"`
+	Dir      string        `help:"Where temporary data folders are made: on the disk to be measured." placeholder:"DIR"`
+	Devices  int           `help:"Devices that send at a time." default:"1000"`
+	Warm     time.Duration `help:"Load before it is measured." default:"3s"`
+	For      time.Duration `help:"Time that is measured." default:"10s"`
+	Profiles string        `help:"Folder for a CPU profile of the server under each load." placeholder:"DIR"`
+	Kept     int           `help:"Million readings kept for the start with much data." default:"10"`
 }
 
 // bench returns what the flags ask for.
@@ -34,7 +35,7 @@ func (f benchFlags) bench(c *console) (*bench.Bench, error) {
 	exe, err := binary(f.Exe)
 	return &bench.Bench{
 		Exe: exe, Vigil: app.Version().Vigil + " " + app.Version().Commit, Dir: f.Dir, Devices: f.Devices, Warm: f.Warm, For: f.For,
-		Kept: f.Kept, Now: time.Now, Tell: func(says string) { fmt.Fprintln(c.err, says) },
+		Kept: f.Kept, Profiles: f.Profiles, Now: time.Now, Tell: func(says string) { fmt.Fprintln(c.err, says) },
 	}, err
 }
 
