@@ -2,6 +2,8 @@ package iomt
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -230,4 +232,25 @@ func FuzzParse(f *testing.F) {
 			m.Native()
 		}
 	})
+}
+
+// BenchmarkDecode reads a heart rate with the six templates of the basic sample.
+func BenchmarkDecode(b *testing.B) {
+	dir := filepath.Join(suiteDir(b), "sample", "templates", "basic")
+	content, errA := os.ReadFile(filepath.Join(dir, DeviceFile))
+	fhir, errB := os.ReadFile(filepath.Join(dir, FHIRFile))
+	m, problems := Parse("basic", content, fhir)
+	if m == nil {
+		b.Fatal(errA, errB, problems)
+	}
+	payload := []byte(`{"heartrate":"78","measurementdatetime":"2019-02-01T22:46:01.8750000Z","deviceid":"device123","patientid":"p1"}`)
+	var d devices.Decoded
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Readings, d.Events, d.Speakers, d.Refusals = d.Readings[:0], d.Events[:0], d.Speakers[:0], d.Refusals[:0]
+		m.Decode(&d, "", payload)
+	}
+	if len(d.Readings) != 1 {
+		b.Errorf("%d readings, %v", len(d.Readings), d.Refusals)
+	}
 }
