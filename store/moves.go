@@ -27,7 +27,7 @@ type move struct {
 // way through another partition when the move comes through its own; they
 // follow it when they arrive.
 type moveLog struct {
-	byDevice atomic.Pointer[map[vigil.DeviceID][]move] // by id, which is by time; replaced, never changed
+	byDevice atomic.Pointer[map[vigil.DeviceID][]move] // as they were decided; replaced, never changed
 
 	mu      sync.Mutex
 	pending []move
@@ -52,11 +52,14 @@ func (l *moveLog) add(list ...move) {
 	}
 	for _, m := range list {
 		ms := append(slices.Clone(next[m.device]), m)
-		slices.SortFunc(ms, func(a, b move) int { return cmp.Compare(a.id, b.id) })
+		slices.SortFunc(ms, inTurn)
 		next[m.device] = ms
 	}
 	l.byDevice.Store(&next)
 }
+
+// inTurn orders moves as they were decided.
+func inTurn(a, b move) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id)) }
 
 // governs returns the move that decides about something that was taken at one
 // time and arrived at another: the last one whose interval holds it, if it had
@@ -88,7 +91,7 @@ func (t *taking) reattributed(ctx context.Context, r *vigil.Record, item uint64)
 	m := move{r.Change.ID, r.Change.Device, r.Change.During, r.Change.To, cmp.Or(r.Change.At, max(t.frame.At, r.Message.Arrived))}
 	if !slices.ContainsFunc(db.moves.of(m.device), func(o move) bool { return o.id == m.id }) {
 		known := append(slices.Clone(db.moves.of(m.device)), m)
-		slices.SortFunc(known, func(a, b move) int { return cmp.Compare(a.id, b.id) })
+		slices.SortFunc(known, inTurn)
 		if err := t.carry(ctx, m, known, item); err != nil {
 			return err
 		}
