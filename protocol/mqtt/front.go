@@ -219,6 +219,11 @@ func (c *conn) receive(p []byte) (int, error) {
 		c.mu.Unlock()
 		return 0, errStopping
 	case c.closed, c.ending:
+		// Who reads an error here closes the connection: the last words that
+		// are on their way go first. Their writer closes it, too.
+		for !c.closed {
+			c.room.Wait()
+		}
 		c.mu.Unlock()
 		return 0, net.ErrClosed
 	case c.ready && c.patience > 0 && !c.lingering:
