@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -27,7 +28,7 @@ func bad(name, advice, format string, args ...any) Check {
 // health checks the running server.
 func (s *server) health(ctx context.Context) []Check {
 	checks := []Check{
-		s.checkConsumers(), s.checkJournal(), s.checkStore(ctx), checkDisk(s.c.Data, s.c.MinFree),
+		s.checkConsumers(), s.checkJournal(), s.checkDamage(), s.checkStore(ctx), checkDisk(s.c.Data, s.c.MinFree),
 		s.watch.check(), s.checkProfiles(), s.checkQuarantine(ctx), checkVersion(),
 	}
 	return checks
@@ -55,8 +56,6 @@ func (s *server) checkJournal() Check {
 		return bad("journal", "make room: messages are refused until there is", "the disk is nearly full, %s free", bytesText(st.Free))
 	case err != nil:
 		return bad("journal", "nothing can be acknowledged until this is mended; look at the disk", "last write failed: %v", err)
-	case len(st.Damage) > 0:
-		return bad("journal", "send the named intervals again from the devices, or restore a backup", "damaged: %v", st.Damage[0])
 	case !st.SyncVerified:
 		return bad("journal", "name the monitoring addresses of the cluster, so that this can be checked", "nobody knows whether the cluster syncs every write")
 	}
@@ -65,6 +64,33 @@ func (s *server) checkJournal() Check {
 		frames += p.Head - min(p.Head, p.First-min(p.First, 1))
 	}
 	return good("journal", "%d frames, %s, %d partitions, every write synced", frames, bytesText(s.journal.Bytes()), len(st.Partitions))
+}
+
+// maxLost is how many losses are spelled out.
+const maxLost = 20
+
+// checkDamage names what was synced to the journal and no longer reads: whose it
+// was, and from when to when. The rest of the server goes on.
+func (s *server) checkDamage() Check {
+	damage := s.journal.Stats().Damage
+	if len(damage) == 0 {
+		return good("journal damage", "none")
+	}
+	var lost []string
+	for _, d := range damage {
+		for _, l := range d.Lost {
+			whose := l.Subject.String()
+			if whose == "" {
+				whose = "nobody in particular"
+			}
+			lost = append(lost, fmt.Sprintf("%d record(s) of %s from %s to %s", l.Records, whose, l.During.From, l.During.To))
+		}
+	}
+	if len(lost) > maxLost {
+		lost = append(lost[:maxLost], fmt.Sprintf("and %d more", len(lost)-maxLost))
+	}
+	return bad("journal damage", "send these intervals again from the devices, or restore a backup",
+		"%d stretch(es) no longer read, first: %v. %s", len(damage), damage[0], strings.Join(lost, "; "))
 }
 
 // journalError returns why some partition cannot be written now.

@@ -169,8 +169,14 @@ func damagedJournal(t *testing.T, orderly bool, where string) {
 	if len(damage) == 0 || total == 0 || total == each*len(names) {
 		t.Errorf("%d readings are there and %d damages were noticed", total, len(damage))
 	}
-	if c := s.checkJournal(); c.OK || !strings.Contains(c.Detail, "damaged") {
+	c := s.checkDamage()
+	if c.OK {
 		t.Errorf("health says %+v", c)
+	}
+	for of := range lost {
+		if of.Kind == vigil.OfPatient && !strings.Contains(c.Detail, of.String()) {
+			t.Errorf("health does not name %s: %s", of, c.Detail)
+		}
 	}
 }
 
