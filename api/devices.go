@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -218,7 +220,7 @@ func (s *server) addDevice(ctx context.Context, in *answer[newDevice]) (*answer[
 		return nil, invalid("/profile", "there is no profile "+b.Profile+"; `vigil profile list` shows them")
 	}
 	d, secret, err := s.c.Registry.AddDevice(ctx, vigil.Device{
-		ID: vigil.DeviceID(b.ID), Name: b.Name, Profile: p.Name, Maker: b.Maker, Model: b.Model, Serial: b.Serial,
+		ID: vigil.DeviceID(b.ID), Name: cmp.Or(b.Name, strings.TrimSpace(p.Title+" "+b.Serial)), Profile: p.Name, Maker: b.Maker, Model: b.Model, Serial: b.Serial,
 		UDI: b.UDI, Firmware: b.Firmware, Gateway: b.Gateway, For: b.For, Shared: b.Shared,
 	}, serves, vigil.Interval{From: b.From})
 	if err != nil {
