@@ -122,9 +122,32 @@ func (s *server) open(ctx context.Context) error {
 	}
 	s.hub = live.New(live.Config{
 		Snapshot: s.db, Events: s.db, Resolver: s.db, Partitions: s.c.Partitions, Epoch: s.install.ID,
-		Serves: s.registry.ServedAt, Now: time.Now, Log: s.log,
+		Serves: s.registry.ServedAt, Heartbeat: s.heartbeat, Devices: s.deviceIDs, Now: time.Now, Log: s.log,
 	})
 	return nil
+}
+
+// heartbeat returns the heartbeat of a device in use, 0 when it has none.
+func (s *server) heartbeat(id vigil.DeviceID) time.Duration {
+	d, ok := s.registry.Device(id)
+	if !ok || d.Revoked != 0 {
+		return 0
+	}
+	p, ok := s.profiles.Load().Profile(d.Profile)
+	if !ok {
+		return 0
+	}
+	return p.Heartbeat()
+}
+
+// deviceIDs returns all registered devices.
+func (s *server) deviceIDs() []vigil.DeviceID {
+	all := s.registry.Devices()
+	ids := make([]vigil.DeviceID, len(all))
+	for i := range all {
+		ids[i] = all[i].ID
+	}
+	return ids
 }
 
 // reload puts a new catalogue in place.

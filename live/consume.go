@@ -32,6 +32,7 @@ func (h *Hub) Consume(ctx context.Context, f vigil.Frame) error {
 	}
 	h.sendEvents(f.Partition, events, lastOf(f.Seq))
 	h.sendStates(n.changed)
+	h.hearDevices(f.Records, n.now, n.at)
 	n.pass()
 	if n.marked[fast] {
 		h.lanes[fast].signal()

@@ -79,6 +79,9 @@ const maxChanges = 64
 // RegistryChanged notes that a device, patient, location, assignment or stay
 // changed; the clients are told at the next tick.
 func (h *Hub) RegistryChanged(kind, id string) {
+	if kind == "device" {
+		h.beats.changed.Store(true)
+	}
 	h.registryMu.Lock()
 	defer h.registryMu.Unlock()
 	h.registry[change{kind, id}] = struct{}{}

@@ -58,8 +58,14 @@ type Config struct {
 	// its device no longer serves is not missed when it falls silent. Nil
 	// means that every series is expected for ever.
 	Serves func(vigil.DeviceID, vigil.Instant) vigil.Subject
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Heartbeat is the longest time between two messages of a device that is
+	// well, 0 when it may be quiet for ever. Nil watches no device.
+	Heartbeat func(vigil.DeviceID) time.Duration
+	// Devices are all that are registered. They are read at the start and
+	// after a change of a device, see Hub.RegistryChanged.
+	Devices func() []vigil.DeviceID
+	Now     func() time.Time
+	Log     *slog.Logger
 
 	Tick         time.Duration // between frames of readings; 250 ms
 	WaveTick     time.Duration // between frames of waves; 50 ms
@@ -89,6 +95,7 @@ type Hub struct {
 
 	epoch uint32
 	waves waveIndex
+	beats heartbeats
 
 	// flushing is held while readings are put together, so that a snapshot
 	// and a frame never overtake each other.
@@ -133,6 +140,7 @@ func New(c Config) *Hub {
 	for i := range h.lanes {
 		h.lanes[i].init()
 	}
+	h.readHeartbeats(0, vigil.InstantOf(h.started))
 	return h
 }
 

@@ -12,7 +12,8 @@ import (
 // need the time to find the server again.
 const minAfterStart = time.Minute
 
-// A State says that a series fell silent, or is heard again.
+// A State says that a series fell silent, or is heard again; with series 0 and
+// no metric it is a device that missed its heartbeat.
 type State struct {
 	Series  vigil.SeriesID `json:"series"`
 	Subject vigil.Subject  `json:"subject"`
@@ -20,7 +21,8 @@ type State struct {
 	Metric  string         `json:"metric"`
 	State   string         `json:"state"` // silent or heard
 	// Since is when the last usable reading arrived: before the silence, or
-	// the one that ended it.
+	// the one that ended it. Of a device it is any message, or the start when
+	// none came since.
 	Since vigil.Instant `json:"since"`
 }
 
@@ -69,7 +71,7 @@ func (h *Hub) expected(s *series, now vigil.Instant) bool {
 	return served == s.Subject
 }
 
-// watch finds the series that fell silent, and drops those that nobody expects
+// watch finds the series and devices that fell silent, and drops those that nobody expects
 // any more.
 func (h *Hub) watch(now time.Time) {
 	up, at := h.uptime(now), vigil.InstantOf(now)
@@ -95,9 +97,10 @@ func (h *Hub) watch(now time.Time) {
 		sh.mu.Unlock()
 	}
 	h.sendStates(changed)
+	h.watchDevices(up, at)
 }
 
-// silences returns the silent series that pass a filter.
+// silences returns the silent series and devices that pass a filter.
 func (h *Hub) silences(wanted func(vigil.Subject) bool) []State {
 	out := []State{}
 	for i := range h.shards {
@@ -110,7 +113,7 @@ func (h *Hub) silences(wanted func(vigil.Subject) bool) []State {
 		}
 		sh.mu.Unlock()
 	}
-	return out
+	return append(out, h.missingDevices(wanted)...)
 }
 
 // expect puts the series that were heard before the start under watch. They

@@ -40,12 +40,18 @@ type watched struct {
 func newWatched(t *testing.T, store *memory, serves func(vigil.DeviceID, vigil.Instant) vigil.Subject) *watched {
 	t.Helper()
 	c := &clock{at: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
-	h := New(Config{Snapshot: store, Resolver: store, Events: store, Partitions: partitions, Now: c.now, Serves: serves,
-		Log: slog.New(slog.DiscardHandler)})
+	return watchedWith(t, store, c, Config{Snapshot: store, Resolver: store, Events: store, Partitions: partitions,
+		Now: c.now, Serves: serves, Log: slog.New(slog.DiscardHandler)})
+}
+
+// watchedWith is a hub made of c, whose Now is the clock.
+func watchedWith(t *testing.T, store *memory, now *clock, c Config) *watched {
+	t.Helper()
+	h := New(c)
 	if err := h.expect(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	w := &watched{&bench{h, store, ""}, c, newClient(h, nil)}
+	w := &watched{&bench{h, store, ""}, now, newClient(h, nil)}
 	h.mu.Lock()
 	h.clients[w.view] = struct{}{}
 	h.join(w.view, newInterest(true, paced, nil))

@@ -27,6 +27,7 @@ export type Tried = Schemas['Tried'];
 
 /** Of /ws/events: a series passed its silence limit, or was heard again. */
 export interface SeriesState {
+  /** 0 when a device missed its heartbeat. */
   series: number;
   subject?: string;
   metric: string;

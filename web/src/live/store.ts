@@ -11,8 +11,8 @@ const maxEvents = 50;
 export interface SubjectNow {
   /** Newest reading of each series. */
   readings: ReadonlyMap<number, ReadingNow>;
-  /** Series past their silence limit, and since when (RFC 3339). */
-  silent: ReadonlyMap<number, string>;
+  /** Series past their silence limit, and devices (by id) past their heartbeat; since when (RFC 3339). */
+  silent: ReadonlyMap<number | string, string>;
   /** When this screen saw a series' present state word begin (ms, server clock). */
   stateSince: ReadonlyMap<number, number>;
   /** Newest first. */
@@ -23,7 +23,7 @@ const nothing: SubjectNow = { readings: new Map(), silent: new Map(), stateSince
 
 type Mutable = {
   readings: Map<number, ReadingNow>;
-  silent: Map<number, string>;
+  silent: Map<number | string, string>;
   stateSince: Map<number, number>;
   events: StoredEvent[];
 };
@@ -152,8 +152,9 @@ export class LiveStore {
     const of = subject ?? d.subject ?? this.seriesSubject.get(d.series);
     if (!of) return;
     const s = this.subject(of);
-    if (d.state === 'silent') s.silent.set(d.series, d.since);
-    else s.silent.delete(d.series);
+    const what = d.series || d.device;
+    if (d.state === 'silent') s.silent.set(what, d.since);
+    else s.silent.delete(what);
     changed.add(of);
   }
 

@@ -65,9 +65,11 @@ function bedItems(bed: Bed, label: string, store: LiveStore, now: number): Item[
   const view = tileView(bed, s, now, 0);
   const base = { bed: label, location: bed.location.id, person: bed.patient !== null };
   const out: Item[] = [];
+  let told = '';
   if (view.kind === 'silent') {
     const newest = [...steady].sort((a, b) => a.age - b.age)[0];
-    const device = named(bed.devices, newest?.info.device ?? bed.series[0]?.device ?? '');
+    told = newest?.info.device ?? bed.series[0]?.device ?? '';
+    const device = named(bed.devices, told);
     out.push({
       ...base,
       key: `${bed.location.id} silent`,
@@ -88,6 +90,20 @@ function bedItems(bed: Bed, label: string, store: LiveStore, now: number): Item[
         since: bar.since,
         detail: '',
         kind: bar.icon === 'wifi-off' ? 'silent' : 'device',
+      });
+  }
+  const place = store.get(`location/${bed.location.id}`);
+  for (const { id } of bed.devices) {
+    const since = s.silent.get(id) ?? place.silent.get(id);
+    if (since && id !== told)
+      out.push({
+        ...base,
+        key: `${id} silent`,
+        icon: 'wifi-off',
+        kind: 'silent',
+        text: 'No sign of life',
+        since: Date.parse(since),
+        detail: named(bed.devices, id),
       });
   }
   for (const c of all)

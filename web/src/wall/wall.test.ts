@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Bed, Wall } from '../api/types';
+import { tileView } from '../clinical/bed';
 import { LiveStore } from '../live/store';
 import { at, bed, location, metric, patient, reading, series, t0 } from '../testdata';
 import { attention } from './attention';
@@ -109,4 +110,29 @@ test('attention: silence first, then devices, then nobody’s readings; a limit 
   expect(got.events.map((e) => e.text)).toEqual(['Bed exit']);
   store.take({ type: 'readings', data: [reading(hr, 250, 0)] });
   expect(attention(w, w.units[0]?.beds ?? [], store, t0).items.map((i) => i.bed)).toEqual(['08', '']);
+});
+
+test('attention: a device that missed its heartbeat; the numbers of its bed stay', () => {
+  const hr = series(1, metric('hr'));
+  const pendant = { id: 'd2', name: 'P-7', profile: 'fall-pendant', title: 'Fall pendant' };
+  const b = bed([hr], { latest: [reading(hr, 72, 0)] });
+  b.devices = [...b.devices, pendant];
+  const w = wall({ '4 East': [b] });
+  const store = new LiveStore(() => t0);
+  store.wall(w);
+  const state = (s: 'silent' | 'heard') =>
+    ({ series: 0, subject: 'patient/p1', metric: '', device: 'd2', state: s, since: at(-900_000) }) as const;
+  const items = () => attention(w, [b], store, t0).items;
+  store.take({ type: 'snapshot', data: { readings: [], states: [state('silent')] } });
+  expect(items()).toMatchObject([
+    { bed: '07', kind: 'silent', text: 'No sign of life', detail: 'Fall pendant P-7', since: t0 - 900_000 },
+  ]);
+  expect(tileView(b, store.get('patient/p1'), t0, 0)).toMatchObject({ kind: 'live', bar: undefined });
+  store.take({ type: 'state', subject: 'patient/p1', data: state('heard') });
+  expect(items()).toEqual([]);
+  store.take({ type: 'state', subject: 'patient/p1', data: { ...state('silent'), device: 'moved' } });
+  expect(items()).toEqual([]);
+  store.take({ type: 'state', subject: 'patient/p1', data: { ...state('silent'), device: 'd1' } });
+  const later = attention(w, [b], store, t0 + 3_600_000).items;
+  expect(later.map((i) => i.text)).toEqual(['No data']);
 });
