@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-iomt/vigil/internal/socket"
 )
 
 const (
@@ -159,7 +161,7 @@ func (b *Bench) timed(ctx context.Context, s *Server, path string, late *times) 
 
 // fetch fetches a path through the socket.
 func (s *Server) fetch(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://vigil"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, socket.Base+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}

@@ -2,13 +2,10 @@ package bench
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/vigil-iomt/vigil/internal/socket"
 )
 
 // A Command says how a server is started in a process of its own.
@@ -108,12 +107,7 @@ func Attach(data, httpAddr, mqttAddr string) *Server {
 
 // socketClient talks to the socket in a data folder.
 func socketClient(data string) *http.Client {
-	path := filepath.Join(data, "vigil.sock")
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
-	}
-	return &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64}}
+	return socket.Client(filepath.Join(data, "vigil.sock"))
 }
 
 // listen reads the greeting of the server for its addresses, and drops the rest.
@@ -174,40 +168,7 @@ func (s *Server) Stop() error {
 // Call sends a request as JSON through the socket and reads the answer into
 // out, unless that is nil.
 func (s *Server) Call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("write request: %w", err)
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://vigil"+path, body)
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
-	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := s.socket.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask server: %w", err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(text))
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("read answer of %s: %w", path, err)
-	}
-	return nil
+	return socket.Call(ctx, s.socket, method, path, in, out)
 }
 
 // Resident returns the resident memory of the server's process, in bytes.
@@ -228,7 +189,7 @@ func (s *Server) Resident() (uint64, error) {
 // Lines posts a batch of NDJSON lines through the socket, which may speak for
 // every device. It fails unless every line is safe.
 func (s *Server) Lines(ctx context.Context, lines io.Reader) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://vigil/ingest/v1/messages", lines)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, socket.Base+"/ingest/v1/messages", lines)
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}

@@ -1,21 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 
 	"github.com/vigil-iomt/vigil/app"
+	"github.com/vigil-iomt/vigil/internal/socket"
 )
 
 // A client talks to the running server through the socket in its data folder.
@@ -26,50 +25,21 @@ type client struct {
 
 // client returns the client for the data folder that the command line names.
 func (c *console) client() *client {
-	path := (&app.Config{Data: c.data}).Socket()
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
-	}
-	return &client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, data: c.data}
+	return &client{http: socket.Client((&app.Config{Data: c.data}).Socket()), data: c.data}
 }
 
 // call sends body as JSON (none when nil) and reads the answer into out.
 func (cl *client) call(ctx context.Context, method, path string, body, out any) error {
-	var r io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return fmt.Errorf("write request: %w", err)
-		}
-		r = bytes.NewReader(b)
+	err := socket.Call(ctx, cl.http, method, path, body, out)
+	var refused *socket.Refusal
+	if errors.As(err, &refused) {
+		return problem(refused)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://vigil"+path, r)
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+	var unreached *url.Error
+	if errors.As(err, &unreached) {
+		return cl.unreachable(unreached)
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := cl.http.Do(req)
-	if err != nil {
-		return cl.unreachable(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		return problem(resp, text)
-	}
-	if out == nil || len(text) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	return nil
+	return err
 }
 
 // errNotRunning is in the chain of an error when nobody answers at the socket.
@@ -88,13 +58,13 @@ func (cl *client) unreachable(err error) error {
 }
 
 // problem turns a problem+json answer into an error.
-func problem(resp *http.Response, text []byte) error {
+func problem(r *socket.Refusal) error {
 	var p struct {
 		Title, Detail string
 		Errors        []struct{ Message, Location string }
 	}
-	if json.Unmarshal(text, &p) != nil || (p.Detail == "" && p.Title == "") {
-		return problemError{resp.StatusCode, resp.Status + ": " + strings.TrimSpace(string(text))}
+	if json.Unmarshal(r.Body, &p) != nil || (p.Detail == "" && p.Title == "") {
+		return problemError{r.Code, r.Status + ": " + strings.TrimSpace(string(r.Body))}
 	}
 	msg := p.Detail
 	if msg == "" {
@@ -110,7 +80,7 @@ func problem(resp *http.Response, text []byte) error {
 			msg += "\n  " + e.Message
 		}
 	}
-	return problemError{resp.StatusCode, msg}
+	return problemError{r.Code, msg}
 }
 
 // A problemError is what the server refused, with its HTTP status.

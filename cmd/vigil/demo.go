@@ -14,6 +14,7 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/app"
+	"github.com/vigil-iomt/vigil/internal/socket"
 	"github.com/vigil-iomt/vigil/sim"
 )
 
@@ -127,7 +128,7 @@ func backfill(ctx context.Context, c *console, plan *sim.Plan, days int) error {
 }
 
 // local is the address of the server behind the socket.
-const local = "http://vigil"
+const local = socket.Base
 
 // patient waits a little longer than a server needs to write a large batch.
 func (cl *client) patient() *http.Client {
