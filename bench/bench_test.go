@@ -234,3 +234,20 @@ func TestTimes(t *testing.T) {
 		t.Errorf("%d counted", h.count())
 	}
 }
+
+func TestFileArgument(t *testing.T) {
+	for _, c := range []struct {
+		says, arg, path string
+		fd              int64
+	}{
+		{"an open file", `7<` + hexed("/t/a") + `>`, "/t/a", 7},
+		{"a socket", `8<socket:[1]>`, "", 8},
+		{"a file without a name keeps nothing", `28<` + hexed("/t/#4") + `>(deleted)`, "", 28},
+		{"the present folder", `AT_FDCWD<` + hexed("/t") + `>`, "/t", -1},
+	} {
+		fd, path, err := file(c.arg)
+		if err != nil || fd != c.fd || path != c.path {
+			t.Errorf("%s: got %d %q %v, want %d %q", c.says, fd, path, err, c.fd, c.path)
+		}
+	}
+}

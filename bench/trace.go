@@ -158,6 +158,9 @@ func file(arg string) (int64, string, error) {
 	if !strings.HasPrefix(path, `\x`) {
 		return fd, "", nil // a socket or a pipe
 	}
+	if strings.HasSuffix(path, ">(deleted)") {
+		return fd, "", nil // a file without a name does not outlive its process
+	}
 	b, err := unhex(path)
 	return fd, string(b), err
 }
