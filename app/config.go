@@ -27,6 +27,9 @@ type Config struct {
 	MQTT         string
 	DB           string
 	NATS         string
+	NATSMonitor  []string
+	NATSReplicas int
+	Node         string
 	AllowPlain   bool
 	Partitions   int
 	RawRetention time.Duration
@@ -80,11 +83,33 @@ func settings() []setting {
 		{"mqtt", "127.0.0.1:1883", "address of the MQTT listener; empty turns it off", text(func(c *Config) *string { return &c.MQTT })},
 		{"db", "", "postgres://… to keep series and records there; empty keeps them in the data folder", text(func(c *Config) *string { return &c.DB })},
 		{"nats", "", "nats://… of a cluster that carries the journal; empty carries it in this process", text(func(c *Config) *string { return &c.NATS })},
+		{"nats-monitor", "", "monitoring addresses of the cluster's servers, http://host:8222 with commas between: asked at the start whether they sync every write", func(c *Config, v string) error {
+			c.NATSMonitor = nil
+			for _, a := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
+				u, err := url.Parse(a)
+				if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+					return errors.New("want http://host:8222, with commas between several")
+				}
+				c.NATSMonitor = append(c.NATSMonitor, strings.TrimSuffix(a, "/"))
+			}
+			return nil
+		}},
+		{"nats-replicas", "1", "on how many of the cluster's servers each message is kept: 1, 3 or 5", func(c *Config, v string) (err error) {
+			c.NATSReplicas, err = strconv.Atoi(v)
+			if err != nil || c.NATSReplicas != 1 && c.NATSReplicas != 3 && c.NATSReplicas != 5 {
+				err = errors.New("want 1, 3 or 5")
+			}
+			return err
+		}},
+		{"node", "", "name of this process among those that share a journal and a database; empty takes the machine's name", text(func(c *Config) *string { return &c.Node })},
 		{"allow-plain", "false", "let listeners without TLS bind to addresses other than loopback", func(c *Config, v string) (err error) {
 			c.AllowPlain, err = strconv.ParseBool(v)
 			return err
 		}},
-		{"partitions", "4", "partitions of the journal; fixed when the data folder is made", func(c *Config, v string) (err error) {
+		{"partitions", "", "partitions of the journal, fixed when it is made; empty is 4, and 64 in a cluster", func(c *Config, v string) (err error) {
+			if v == "" {
+				return nil
+			}
 			c.Partitions, err = strconv.Atoi(v)
 			if err == nil && (c.Partitions < 1 || c.Partitions > 1024) {
 				err = errors.New("want 1 to 1024")
@@ -166,8 +191,28 @@ func Load(flags map[string]string, env func(string) (string, bool)) (Config, []S
 		errs = append(errs, fmt.Errorf("setting %s (file %s): there is no such setting; `vigil config` lists them", name, path))
 	}
 	errs = append(errs, c.check()...)
+	c.settle()
 	return c, out, errors.Join(errs...)
 }
+
+// The numbers of partitions of a new journal.
+const (
+	partitionsHere      = 4
+	partitionsClustered = 64
+)
+
+// settle fills in what depends on other settings.
+func (c *Config) settle() {
+	if c.Partitions == 0 {
+		c.Partitions = partitionsHere
+		if c.shared() {
+			c.Partitions = partitionsClustered
+		}
+	}
+}
+
+// shared tells whether several processes may share the journal and the store.
+func (c *Config) shared() bool { return c.NATS != "" && c.DB != "" }
 
 // readFile reads a YAML file of settings: one name and value each.
 func readFile(path string) (map[string]string, error) {

@@ -115,8 +115,9 @@ func TestSettings(t *testing.T) {
 	}
 	_, _, err = Load(map[string]string{
 		"log-level": "loud", "checkpoint": "0", "watchdog": "nowhere", "quarantine-max": "0", "partitions": "0", "keep": "-1d", "min-free": "lots", "http": "0.0.0.0:80",
+		"nats-monitor": "nats:8222", "nats-replicas": "2",
 	}, func(string) (string, bool) { return "", false })
-	for _, name := range []string{"log-level", "checkpoint", "watchdog", "quarantine-max", "partitions", "keep", "min-free", "http"} {
+	for _, name := range []string{"log-level", "checkpoint", "watchdog", "quarantine-max", "partitions", "keep", "min-free", "http", "nats-monitor", "nats-replicas"} {
 		if err == nil || !strings.Contains(err.Error(), "setting "+name) {
 			t.Errorf("nothing is said about %s: %v", name, err)
 		}

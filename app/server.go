@@ -101,7 +101,7 @@ func (s *server) open(ctx context.Context) error {
 		return fmt.Errorf("open store: %w", err)
 	}
 	s.journal, err = stream.Open(ctx, stream.Config{
-		Dir: s.data.journal(), URL: s.c.NATS, Partitions: s.c.Partitions, MinFree: uint64(s.c.MinFree),
+		Dir: s.data.journal(), URL: s.c.NATS, Monitor: s.c.NATSMonitor, Replicas: s.c.NATSReplicas, Partitions: s.c.Partitions, MinFree: uint64(s.c.MinFree),
 		Sealer: seal.Plain{}, Now: time.Now, Log: s.log, Fatal: s.fail,
 	})
 	if err != nil {

@@ -14,8 +14,11 @@ type serverFlags struct {
 	MQTT          *string `name:"mqtt" help:"Address of the MQTT listener; empty turns it off."`
 	DB            *string `name:"db" help:"postgres://… to keep series and records there."`
 	NATS          *string `name:"nats" help:"nats://… of a cluster that carries the journal."`
+	NATSMonitor   *string `name:"nats-monitor" help:"Monitoring addresses of the cluster's servers."`
+	NATSReplicas  *string `name:"nats-replicas" help:"On how many of the cluster's servers each message is kept."`
+	Node          *string `help:"Name of this process in a cluster."`
 	AllowPlain    bool    `help:"Let listeners without TLS bind to other addresses than loopback."`
-	Partitions    *string `help:"Partitions of the journal; fixed when the data folder is made."`
+	Partitions    *string `help:"Partitions of the journal; fixed when it is made."`
 	RawRetention  *string `help:"How long messages are kept as they came."`
 	Keep          *string `help:"How long readings are kept; 0 is for ever."`
 	KeepWaves     *string `help:"How long waves are kept."`
@@ -33,6 +36,7 @@ func (f serverFlags) values() map[string]string {
 	out := map[string]string{}
 	for name, v := range map[string]*string{
 		"config": f.Config, "http": f.HTTP, "mqtt": f.MQTT, "db": f.DB, "nats": f.NATS,
+		"nats-monitor": f.NATSMonitor, "nats-replicas": f.NATSReplicas, "node": f.Node,
 		"partitions": f.Partitions, "raw-retention": f.RawRetention, "keep": f.Keep,
 		"keep-waves": f.KeepWaves, "keep-events": f.KeepEvents, "min-free": f.MinFree,
 		"checkpoint": f.Checkpoint, "quarantine-max": f.QuarantineMax, "watchdog": f.Watchdog, "log-level": f.LogLevel, "log-format": f.LogFormat,
