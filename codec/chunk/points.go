@@ -184,6 +184,16 @@ func setField(p *vigil.Point, f int, x int64) {
 
 // Points appends the points of a chunk to dst. Every error wraps ErrFormat.
 func Points(dst []vigil.Point, b []byte) ([]vigil.Point, error) {
+	var d Decoder
+	return d.Points(dst, b)
+}
+
+// A Decoder reads chunks one after the other in the same room. The zero value
+// is ready.
+type Decoder struct{ room []int64 }
+
+// Points appends the points of a chunk to dst. Every error wraps ErrFormat.
+func (d *Decoder) Points(dst []vigil.Point, b []byte) ([]vigil.Point, error) {
 	if len(b) == 0 || b[0] != pointsV1 {
 		return dst, fmt.Errorf("%w of points that this program knows", ErrFormat)
 	}
@@ -202,10 +212,12 @@ func Points(dst []vigil.Point, b []byte) ([]vigil.Point, error) {
 		return dst, fmt.Errorf("%w: %d points with mask %x", ErrFormat, n, mask)
 	}
 	r := reader{mask: mask, decimals: int8(b[0]), rest: b[1:]} // #nosec G115 -- the bits of an int8
-	r.room = make([]int64, 2*n)
+	if uint64(len(d.room)) < 2*n {
+		d.room = make([]int64, 2*n)
+	}
 	old := len(dst)
 	dst = append(dst, make([]vigil.Point, n)...)
-	if err := r.read(dst[old:], r.room[:n], r.room[n:]); err != nil {
+	if err := r.read(dst[old:], d.room[:n], d.room[n:2*n]); err != nil {
 		return dst[:old], err
 	}
 	return dst, nil
@@ -216,7 +228,6 @@ type reader struct {
 	mask     uint64
 	decimals int8
 	rest     []byte
-	room     []int64
 	err      error
 }
 

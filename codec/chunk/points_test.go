@@ -298,10 +298,11 @@ func BenchmarkPoints(b *testing.B) {
 	for name, pts := range map[string][]vigil.Point{"us": vitals(1, 512, 1, 1), "ms": vitals(2, 512, 1, 1000)} {
 		b.Run(name, func(b *testing.B) {
 			chunk := AppendPoints(nil, pts)
+			var d Decoder
 			var dst []vigil.Point
 			b.ReportAllocs()
 			for b.Loop() {
-				dst, _ = Points(dst[:0], chunk)
+				dst, _ = d.Points(dst[:0], chunk)
 			}
 			report(b, len(pts), len(chunk), "point")
 		})

@@ -116,6 +116,29 @@ func (t *trend) expect(out []int64) {
 	}
 }
 
+// addTo adds the expected values to v.
+func (t *trend) addTo(v []int64) {
+	shift := 0
+	if t.frac {
+		shift = fraction
+	}
+	var at, rest int64 // at counts steps
+	start := 0
+	run := func(end int) {
+		for i := range v[start:end] {
+			v[start+i] += at>>shift + rest
+			at += t.step
+		}
+		start = end
+	}
+	for _, j := range t.jumps {
+		run(j.at)
+		at += j.beats * t.step
+		rest += j.rest
+	}
+	run(len(v))
+}
+
 // append writes cadence, jumps and the distances of v from them.
 func (t *trend) append(dst []byte, v, work []int64) []byte {
 	flag := uint64(0)
@@ -159,11 +182,7 @@ func readTrend(v []int64, b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	expected := make([]int64, len(v))
-	t.expect(expected)
-	for i := range v {
-		v[i] += expected[i]
-	}
+	t.addTo(v)
 	return b, nil
 }
 
