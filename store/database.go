@@ -16,11 +16,13 @@ import (
 type database struct {
 	write, read *sql.DB
 	name        string
-	rows        int // that one INSERT carries
+	rows        int  // that one INSERT carries
+	copies      bool // many rows go in with COPY
 	// writing lets one transaction at a time begin: SQLite has one writer, and
 	// waiting here is fair where waiting there is a poll.
 	writing sync.Mutex
-	stmts   sync.Map // text → *sql.Stmt of the read pool
+	conn    *sql.Conn // that the transaction runs on; guarded by writing
+	stmts   sync.Map  // text → *sql.Stmt of the read pool
 }
 
 // fail closes what was opened and returns err.
@@ -42,11 +44,17 @@ func (d *database) close() error {
 func (d *database) in(ctx context.Context, f func(*sql.Tx) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	tx, err := d.write.BeginTx(ctx, nil)
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return fault("connect", err)
+	}
+	defer func() { _ = conn.Close() }()
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fault("begin transaction", err)
 	}
 	defer func() { _ = tx.Rollback() }()
+	d.conn = conn
 	if err := f(tx); err != nil {
 		return err
 	}
@@ -119,26 +127,28 @@ const (
 
 // An inserter gathers rows of one table and inserts them many at a time.
 type inserter struct {
-	tx         *sql.Tx
-	head, tail string // INSERT INTO t (…) VALUES, ON CONFLICT …
-	cols, rows int
-	args       []any
-	full       *sql.Stmt
+	tx                   *sql.Tx
+	table, columns, tail string // the last is ON CONFLICT …
+	cols, rows           int
+	args                 []any
+	full                 *sql.Stmt
+	copier               *copier // takes the rows instead; nil where there is no COPY
 }
 
 // insert begins a run of rows. Columns are separated by commas; tail may say
 // what happens on a conflict.
 func (d *database) insert(tx *sql.Tx, table, columns, tail string) *inserter {
-	return &inserter{
-		tx: tx, rows: d.rows, cols: strings.Count(columns, ",") + 1, tail: tail,
-		head: "INSERT INTO " + table + " (" + columns + ") VALUES ",
+	in := &inserter{tx: tx, rows: d.rows, cols: strings.Count(columns, ",") + 1, table: table, columns: columns, tail: tail}
+	if d.copies {
+		in.copier = &copier{in: in, conn: d.conn}
 	}
+	return in
 }
 
 // text returns the statement for a number of rows.
 func (in *inserter) text(rows int) string {
 	var b strings.Builder
-	b.WriteString(in.head)
+	b.WriteString("INSERT INTO " + in.table + " (" + in.columns + ") VALUES ")
 	for i := range rows * in.cols {
 		switch {
 		case i == 0:
@@ -158,6 +168,14 @@ func (in *inserter) text(rows int) string {
 
 // row adds one row.
 func (in *inserter) row(ctx context.Context, vals ...any) error {
+	if in.copier != nil {
+		return in.copier.add(ctx, vals)
+	}
+	return in.add(ctx, vals)
+}
+
+// add adds one row to the statement.
+func (in *inserter) add(ctx context.Context, vals []any) error {
 	in.args = append(in.args, vals...)
 	if len(in.args) < in.rows*in.cols {
 		return nil
@@ -178,6 +196,14 @@ func (in *inserter) row(ctx context.Context, vals ...any) error {
 
 // end inserts what is left.
 func (in *inserter) end(ctx context.Context) error {
+	if in.copier != nil {
+		return in.copier.flush(ctx)
+	}
+	return in.finish(ctx)
+}
+
+// finish inserts what the last statement has gathered.
+func (in *inserter) finish(ctx context.Context) error {
 	if in.full != nil {
 		defer func() { _ = in.full.Close() }()
 	}
