@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -30,8 +31,31 @@ func (j *Journal) Consume(ctx context.Context, partition int, after uint64, hand
 	if err := p.reaches(ctx, after); err != nil {
 		return err
 	}
-	c := &consumer{p: p, next: after + 1, handle: handle, dec: newDecoder(j.symbols)}
-	for {
+	c := &consumer{p: p, next: after + 1, last: math.MaxUint64 - 1, handle: handle, dec: newDecoder(j.symbols)}
+	return c.run(ctx)
+}
+
+// Frames hands on the frames after+1 to upTo of a partition again, as Consume
+// does, and returns when handle has taken the last one. Frames that are not
+// there yet it waits for.
+func (j *Journal) Frames(ctx context.Context, partition int, after, upTo uint64, handle func(context.Context, vigil.Frame) error) error {
+	p, err := j.partition(partition)
+	if err != nil {
+		return err
+	}
+	d, _ := j.decoders.Get().(*decoder)
+	if d == nil {
+		d = newDecoder(j.symbols)
+	}
+	defer j.decoders.Put(d)
+	c := &consumer{p: p, next: after + 1, last: upTo, handle: handle, dec: d}
+	return c.run(ctx)
+}
+
+// run hands on frames up to the last one that is wanted.
+func (c *consumer) run(ctx context.Context) error {
+	p := c.p
+	for c.next <= c.last {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -43,7 +67,7 @@ func (j *Journal) Consume(ctx context.Context, partition int, after uint64, hand
 		}
 		head, news := p.watch()
 		if c.next <= head {
-			if err := c.read(ctx, head); err != nil {
+			if err := c.read(ctx, min(head, c.last)); err != nil {
 				return cmp.Or(ctx.Err(), err)
 			}
 			continue
@@ -51,10 +75,11 @@ func (j *Journal) Consume(ctx context.Context, partition int, after uint64, hand
 		select {
 		case <-ctx.Done():
 		case <-news:
-		case <-j.ctx.Done():
+		case <-p.j.ctx.Done():
 			return errClosed()
 		}
 	}
+	return nil
 }
 
 // reaches refuses a consumer that is ahead of the journal: it would wait for
@@ -78,6 +103,7 @@ func (p *partition) reaches(ctx context.Context, after uint64) error {
 type consumer struct {
 	p      *partition
 	next   uint64
+	last   uint64
 	handle func(context.Context, vigil.Frame) error
 	dec    *decoder
 }
@@ -92,7 +118,7 @@ func (c *consumer) hand(ctx context.Context, f vigil.Frame) error {
 
 // read hands on what the server has from the next frame on.
 func (c *consumer) read(ctx context.Context, head uint64) error {
-	raws, err := c.p.j.fetch(ctx, c.p.number, c.next, fetchFrames)
+	raws, err := c.p.j.fetch(ctx, c.p.number, c.next, int(min(fetchFrames, head-c.next+1))) // #nosec G115 -- at most fetchFrames
 	if err != nil {
 		return c.p.j.readError(err)
 	}
@@ -101,9 +127,12 @@ func (c *consumer) read(ctx context.Context, head uint64) error {
 	}
 	for _, r := range raws {
 		if r.seq > c.next {
-			if err := c.gap(ctx, r.seq); err != nil {
+			if err := c.gap(ctx, min(r.seq, c.last+1)); err != nil {
 				return err
 			}
+		}
+		if r.seq > c.last {
+			return nil
 		}
 		f, damaged := c.p.decode(c.dec, r)
 		if damaged != nil {

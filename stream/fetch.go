@@ -17,26 +17,29 @@ const (
 
 // A raw is a frame as the server keeps it.
 type raw struct {
-	seq  uint64
-	at   time.Time // when the server stored it
-	data []byte
+	subject string
+	seq     uint64
+	at      time.Time // when the server stored it
+	data    []byte
 }
 
-// A getRequest asks for messages by sequence or by time (ADR-31).
+// A getRequest asks for messages by sequence, by time, or for the last of each
+// subject (ADR-31).
 type getRequest struct {
 	Seq      uint64     `json:"seq,omitempty"`
 	Start    *time.Time `json:"start_time,omitempty"`
-	Batch    int        `json:"batch"`
+	Last     []string   `json:"multi_last,omitempty"`
+	Batch    int        `json:"batch,omitempty"`
 	MaxBytes int        `json:"max_bytes"`
 }
 
 // fetch reads up to n frames of a partition from seq on, skipping what is not
 // there; none means that there is nothing from seq on.
 func (j *Journal) fetch(ctx context.Context, partition int, seq uint64, n int) ([]raw, error) {
-	return j.get(ctx, partition, getRequest{Seq: max(seq, 1), Batch: n, MaxBytes: fetchBytes})
+	return j.get(ctx, directGet(streamName(partition)), getRequest{Seq: max(seq, 1), Batch: n, MaxBytes: fetchBytes})
 }
 
-func (j *Journal) get(ctx context.Context, partition int, q getRequest) ([]raw, error) {
+func (j *Journal) get(ctx context.Context, subject string, q getRequest) ([]raw, error) {
 	body, err := json.Marshal(q)
 	if err != nil {
 		return nil, fmt.Errorf("ask for frames: %w", err)
@@ -50,7 +53,7 @@ func (j *Journal) get(ctx context.Context, partition int, q getRequest) ([]raw, 
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return nil, fmt.Errorf("ask for frames: %w", err)
 	}
-	if err := j.reads.PublishRequest(directGet(partition), inbox, body); err != nil {
+	if err := j.reads.PublishRequest(subject, inbox, body); err != nil {
 		return nil, fmt.Errorf("ask for frames: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
@@ -85,5 +88,5 @@ func rawOf(m *nats.Msg) (raw, error) {
 	if err != nil {
 		return raw{}, fmt.Errorf("read frames: time: %w", err)
 	}
-	return raw{seq: seq, at: at, data: m.Data}, nil
+	return raw{subject: m.Header.Get("Nats-Subject"), seq: seq, at: at, data: m.Data}, nil
 }

@@ -48,7 +48,8 @@ type Journal struct {
 	saved   []mark
 	damage  []*DamagedError
 	damaged map[place]bool
-	leases  leaseState
+	leases  jetstream.KeyValue // nil until it is used
+	seen    sightings
 }
 
 // A place is a frame in the journal.

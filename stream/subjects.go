@@ -10,8 +10,13 @@ import (
 const (
 	// frameSubjects is what all frames are published under.
 	frameSubjects = "vigil.frame."
-	// leaseBucket is the key-value bucket with the partitions' leases.
-	leaseBucket = "VIGIL_LEASES"
+	// leaseBucket is the key-value bucket with the partitions' leases, and with
+	// the presence of the processes that share them; leaseSubjects is what
+	// NATS puts before its keys.
+	leaseBucket   = "VIGIL_LEASES"
+	leaseSubjects = "$KV." + leaseBucket + "."
+	leaseKeys     = "p."
+	presenceKeys  = "n."
 	// metaPartitions and metaFormat are stream metadata.
 	metaPartitions = "vigil_partitions"
 	metaFormat     = "vigil_format"
@@ -30,8 +35,8 @@ func streamName(partition int) string { return fmt.Sprintf("VIGIL_P%d", partitio
 func frameSubject(partition int) string { return frameSubjects + strconv.Itoa(partition) }
 
 // directGet is the server's subject for reading messages of a stream by
-// sequence or time (ADR-31 of nats-architecture-and-design).
-func directGet(partition int) string { return "$JS.API.DIRECT.GET." + streamName(partition) }
+// sequence, time or subject (ADR-31 of nats-architecture-and-design).
+func directGet(stream string) string { return "$JS.API.DIRECT.GET." + stream }
 
 // leaseKey is a partition's key in the bucket.
-func leaseKey(partition int) string { return "p" + strconv.Itoa(partition) }
+func leaseKey(partition int) string { return leaseKeys + strconv.Itoa(partition) }

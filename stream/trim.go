@@ -48,7 +48,7 @@ func (j *Journal) OldestAfter(ctx context.Context, partition int, t time.Time) (
 	case !t.After(st.FirstTime):
 		return st.FirstSeq, nil
 	}
-	raws, err := j.get(ctx, partition, getRequest{Start: &t, Batch: 1, MaxBytes: fetchBytes})
+	raws, err := j.get(ctx, directGet(streamName(partition)), getRequest{Start: &t, Batch: 1, MaxBytes: fetchBytes})
 	if err != nil {
 		return 0, j.readError(err)
 	}
