@@ -21,12 +21,12 @@ const (
 // A columns writes columns; it holds what they share: room to work in.
 type columns struct {
 	rel, work []int64
-	alt       []byte
+	jumps     []jump
 }
 
-func newColumns(n int) *columns {
-	room := make([]int64, 2*n)
-	return &columns{rel: room[:n:n], work: room[n:]}
+// newColumns returns columns of n values that work in room for 2*n.
+func newColumns(n int, room []int64) columns {
+	return columns{rel: room[:n:n], work: room[n : 2*n : 2*n]}
 }
 
 // add writes a column of at least one value in its shortest form; trending
@@ -65,7 +65,7 @@ func (c *columns) add(dst []byte, v []int64, trending bool) []byte {
 	if !trending {
 		head(modeRaw)
 		dst = appendBlocks(dst, rel)
-	} else if t, ok := findTrend(rel, work); ok {
+	} else if t, ok := findTrend(rel, work, c.jumps); ok {
 		head(modeTrend)
 		dst = t.append(dst, rel, work)
 	}
@@ -85,11 +85,12 @@ func (c *columns) shorter(dst []byte, first, second []int64, trending bool) []by
 	if size <= 4 {
 		return dst
 	}
-	c.alt = c.add(append(c.alt[:0], 1), second, trending)
-	if len(c.alt) < size {
-		return append(dst[:start], c.alt...)
+	dst = c.add(append(dst, 1), second, trending)
+	if other := len(dst) - start - size; other < size {
+		copy(dst[start:], dst[start+size:])
+		return dst[:start+other]
 	}
-	return dst
+	return dst[:start+size]
 }
 
 // reduce fills rel with the distances from the first value, divided by their

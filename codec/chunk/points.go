@@ -61,24 +61,46 @@ func survey(pts []vigil.Point) tell {
 	return t
 }
 
+// Up to so many points, or bytes of a chunk, the encoder works on the stack:
+// that is a run of an open series, which is encoded far more often than the
+// chunk that it ends in.
+const (
+	fewPoints = 128
+	fewBytes  = 1 << 10
+)
+
 // AppendPoints appends the chunk of pts to dst. Any order is kept, but only
 // points sorted by Taken become small. No points make an empty chunk; more
 // than MaxPoints panic.
 func AppendPoints(dst []byte, pts []vigil.Point) []byte {
-	if len(pts) > MaxPoints {
-		panic(fmt.Sprintf("chunk: %d points, at most %d", len(pts), MaxPoints))
+	n := len(pts)
+	if n > MaxPoints {
+		panic(fmt.Sprintf("chunk: %d points, at most %d", n, MaxPoints))
 	}
-	dst = append(dst, pointsV1)
-	dst = binary.AppendUvarint(dst, uint64(len(pts)))
-	if len(pts) == 0 {
-		return dst
+	if n == 0 {
+		return append(dst, pointsV1, 0)
 	}
+	var ints [4 * fewPoints]int64
+	var small [fewBytes]byte
+	var jumps [fewPoints / 16]jump
+	room := ints[:]
+	if n > fewPoints {
+		room = make([]int64, 4*n)
+	}
+	c := newColumns(n, room)
+	c.jumps = jumps[:]
+	// Once the size is known dst grows once, to no more than it needs: heads
+	// live long.
+	return append(dst, c.points(small[:0], pts, room[2*n:3*n], room[3*n:4*n])...)
+}
+
+// points appends a chunk of at least one point. a and b are room for one column
+// each.
+func (c *columns) points(dst []byte, pts []vigil.Point, a, b []int64) []byte {
+	dst = binary.AppendUvarint(append(dst, pointsV1), uint64(len(pts)))
 	t := survey(pts)
 	dst = binary.AppendUvarint(dst, t.mask)
 	dst = append(dst, byte(t.decimals)) // #nosec G115 -- the bits of an int8
-	c := newColumns(len(pts))
-	room := make([]int64, 2*len(pts))
-	a, b := room[:len(pts)], room[len(pts):]
 	dst = appendTimes(dst, pts, t.mask, c, a, b)
 	dst = appendKeys(dst, pts, t.mask, c, a, b)
 	dst = appendValues(dst, pts, t.decimals, c, a)

@@ -281,6 +281,24 @@ func TestReadsPointsOfVersion1(t *testing.T) {
 	}
 }
 
+// TestAppendPointsTakesMemoryOnce holds what makes heads of series cheap: the run
+// that is encoded again and again takes its own bytes and nothing for the work.
+func TestAppendPointsTakesMemoryOnce(t *testing.T) {
+	for _, tick := range []int64{1, 1000} {
+		for _, n := range []int{1, 32, fewPoints} {
+			pts := vitals(2, n, 1, tick)
+			var out []byte
+			got := testing.AllocsPerRun(100, func() { out = AppendPoints(nil, pts) })
+			if got != 1 {
+				t.Errorf("%d points in ticks of %d us: %.0f allocations, want 1", n, tick, got)
+			}
+			if len(out) > 64 && cap(out) > len(out)+len(out)/4 {
+				t.Errorf("%d points in ticks of %d us: %d bytes hold %d", n, tick, cap(out), len(out))
+			}
+		}
+	}
+}
+
 func BenchmarkAppendPoints(b *testing.B) {
 	for name, pts := range map[string][]vigil.Point{"us": vitals(1, 512, 1, 1), "ms": vitals(2, 512, 1, 1000)} {
 		b.Run(name, func(b *testing.B) {

@@ -26,8 +26,8 @@ type jump struct {
 
 // findTrend looks for the cadence of v, whose differences from the value
 // before are in diff (from 1 on). It is not ok when there is none worth
-// trying.
-func findTrend(v, diff []int64) (trend, bool) {
+// trying. The jumps are put into room as far as it reaches.
+func findTrend(v, diff []int64, room []jump) (trend, bool) {
 	if len(v) < 8 {
 		return trend{}, false
 	}
@@ -35,7 +35,7 @@ func findTrend(v, diff []int64) (trend, bool) {
 	if step < 2 || step > math.MaxInt64>>24 {
 		return trend{}, false
 	}
-	t := trend{step: step}
+	t := trend{step: step, jumps: room[:0]}
 	for i := 1; i < len(diff); i++ {
 		off := diff[i] - step
 		if off <= step/2 && off >= -step/2 {

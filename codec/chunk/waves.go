@@ -29,7 +29,8 @@ func AppendWaves(dst []byte, blocks []vigil.Wave) []byte {
 	if len(blocks) == 0 {
 		return dst
 	}
-	c, v := newColumns(len(blocks)), make([]int64, len(blocks))
+	room := make([]int64, 3*len(blocks))
+	c, v := newColumns(len(blocks), room), room[2*len(blocks):]
 	for f := range waveFields {
 		for i := range blocks {
 			v[i] = waveField(&blocks[i], f)
