@@ -71,7 +71,7 @@ func order(a, b *vigil.Point) int {
 func tidy(pts []vigil.Point) []vigil.Point {
 	sorted := true
 	for i := 1; i < len(pts); i++ {
-		if order(&pts[i-1], &pts[i]) >= 0 {
+		if pts[i-1].Taken >= pts[i].Taken && order(&pts[i-1], &pts[i]) >= 0 {
 			sorted = false
 			break
 		}

@@ -25,6 +25,46 @@ func (db *DB) Points(ctx context.Context, q vigil.PointQuery) ([]vigil.Point, er
 	if err != nil {
 		return nil, err
 	}
+	most := q.Limit
+	if most == 0 {
+		s.reading(func() { most = s.open.n + s.late.n + (int(s.chunks)+1)*chunkPoints })
+	}
+	var out []vigil.Point
+	err = db.eachPoint(ctx, s, q, func(pts []vigil.Point) bool {
+		if cap(out)-len(out) < len(pts) {
+			out = slices.Grow(out, max(len(pts), foresee(out, bounds(q.During), most)))
+		}
+		out = append(out, pts...)
+		return true
+	})
+	return out, err
+}
+
+// foresee says how many more points to make room for: at the pace of those that
+// are here the rest of the interval, or twice as many as there are.
+func foresee(out []vigil.Point, in vigil.Interval, most int) int {
+	if len(out) == 0 {
+		return 0
+	}
+	more := len(out)
+	first, last := out[0].Taken, out[len(out)-1].Taken
+	if took := float64(last - first); took > 0 && in.To > last {
+		more = max(more, int(min(1.02*float64(in.To-last)/took, 1e3)*float64(len(out))))
+	}
+	return min(more, most-len(out))
+}
+
+// EachPoint calls f with the points of one series that a query selects, a run at
+// a time, until f returns false. A run is valid until f returns.
+func (db *DB) EachPoint(ctx context.Context, q vigil.PointQuery, f func([]vigil.Point) bool) error {
+	s, err := db.numeric(q.Series)
+	if err != nil {
+		return err
+	}
+	return db.eachPoint(ctx, s, q, f)
+}
+
+func (db *DB) eachPoint(ctx context.Context, s *series, q vigil.PointQuery, f func([]vigil.Point) bool) error {
 	in := bounds(q.During)
 	if q.After != nil {
 		if q.Desc {
@@ -35,29 +75,30 @@ func (db *DB) Points(ctx context.Context, q vigil.PointQuery) ([]vigil.Point, er
 	}
 	v, err := db.look(ctx, s)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []vigil.Point
-	err = db.scan(ctx, v, in, q.Desc, func(pts []vigil.Point) bool {
-		if q.Limit > 0 && len(pts) > q.Limit {
-			out = slices.Grow(out, q.Limit-len(out))
-		} else if cap(out)-len(out) < len(pts) {
-			out = slices.Grow(out, max(len(pts), len(out)))
-		}
+	given := 0
+	return db.scan(ctx, v, in, q.Desc, func(pts []vigil.Point) bool {
+		n := 0
 		for i := range pts {
 			p := &pts[i]
 			if !q.History && !stands(p) || q.After != nil && !behind(p, q.After, q.Desc) {
 				continue
 			}
-			out = append(out, *p)
-			out[len(out)-1].Quality &^= inner
-			if q.Limit > 0 && len(out) == q.Limit {
-				return false
+			if n != i {
+				pts[n] = *p
+			}
+			pts[n].Quality &^= inner
+			if n++; given+n == q.Limit {
+				break
 			}
 		}
-		return true
+		if n == 0 {
+			return true
+		}
+		given += n
+		return f(pts[:n]) && given != q.Limit
 	})
-	return out, err
 }
 
 // behind tells whether a point comes after the cursor in a direction.

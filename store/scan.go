@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"math"
 	"slices"
@@ -96,7 +97,8 @@ func (v *look) tail(pts []vigil.Point) {
 }
 
 // pieces calls f for every piece of the series that overlaps an interval, by
-// their first times, ascending or descending, until f returns false.
+// their first times, ascending or descending, until f returns false. A piece is
+// valid until f returns.
 func (db *DB) pieces(ctx context.Context, v *look, in vigil.Interval, desc bool, f func(*piece) (bool, error)) error {
 	mem := v.pieces[:0:0]
 	for _, p := range v.pieces {
@@ -126,9 +128,10 @@ func (db *DB) pieces(ctx context.Context, v *look, in vigil.Interval, desc bool,
 	} else {
 		from = math.MinInt64
 	}
+	var room []byte
 	err := db.d.each(ctx, func(rows scanner) error {
 		var p piece
-		var sealed []byte
+		var sealed sql.RawBytes // valid until the next row, which is long enough
 		if err := rows.Scan(&p.t0, &p.t1, &p.n, &sealed); err != nil {
 			return fault("read chunk", err)
 		}
@@ -136,9 +139,10 @@ func (db *DB) pieces(ctx context.Context, v *look, in vigil.Interval, desc bool,
 			return err
 		}
 		var err error
-		if p.data, err = db.c.Sealer.Open(nil, sealed); err != nil {
+		if room, err = db.c.Sealer.Open(room[:0], sealed); err != nil {
 			return damaged("chunk", err)
 		}
+		p.data = room
 		if more, err := f(&p); err != nil || !more {
 			return cmp.Or(err, errEnough)
 		}
@@ -160,22 +164,17 @@ var errEnough = errors.New("enough")
 
 // scan calls f with the raw points of a series whose times lie in an interval,
 // tidy and in order, a run at a time, until f returns false. Points that are
-// superseded or withdrawn are among them; the flags of copies are joined.
+// superseded or withdrawn are among them; the flags of copies are joined. A run
+// is valid until f returns.
 func (db *DB) scan(ctx context.Context, v *look, in vigil.Interval, desc bool, f func([]vigil.Point) bool) error {
 	m := merger{in: in, desc: desc, emit: f}
 	err := db.pieces(ctx, v, in, desc, func(p *piece) (bool, error) {
 		if !m.settle(p.t0, v.span) {
 			return false, nil
 		}
-		pts := p.plain
-		if pts == nil {
-			var err error
-			if m.room, err = chunk.Points(m.room[:0], p.data); err != nil {
-				return false, damaged("chunk", err)
-			}
-			pts = m.room
+		if err := m.join(p); err != nil {
+			return false, damaged("chunk", err)
 		}
-		m.join(pts)
 		return true, nil
 	})
 	if err == nil && !m.done {
@@ -191,8 +190,9 @@ type merger struct {
 	emit func([]vigil.Point) bool
 	done bool
 
-	open []vigil.Point // ascending; later pieces may have more among them
-	room []vigil.Point
+	open    []vigil.Point // ascending; later pieces may have more among them
+	room    []vigil.Point
+	decoder chunk.Decoder
 }
 
 // settle emits the points that no piece from t0 on can come before.
@@ -212,6 +212,12 @@ func (m *merger) settle(t0, span vigil.Instant) bool {
 		m.open = m.open[:i]
 		return ok
 	}
+	if n := len(m.open); n > 0 && m.open[n-1].Taken < t0 {
+		// Chunks do not overlap, mostly: all of it can go.
+		ok := m.give(m.open)
+		m.open = m.open[:0]
+		return ok
+	}
 	i, _ := slices.BinarySearchFunc(m.open, t0, func(p vigil.Point, t vigil.Instant) int { return cmp.Compare(p.Taken, t) })
 	ok := m.give(m.open[:i])
 	m.open = append(m.open[:0], m.open[i:]...)
@@ -219,8 +225,19 @@ func (m *merger) settle(t0, span vigil.Instant) bool {
 }
 
 // join adds the points of a piece.
-func (m *merger) join(pts []vigil.Point) {
-	m.open = tidy(append(m.open, pts...))
+func (m *merger) join(p *piece) error {
+	if p.plain != nil {
+		m.open = tidy(append(m.open, p.plain...))
+		return nil
+	}
+	var err error
+	if len(m.open) == 0 {
+		m.open, err = m.decoder.Points(m.open, p.data)
+	} else if m.room, err = m.decoder.Points(m.room[:0], p.data); err == nil {
+		m.open = append(m.open, m.room...)
+	}
+	m.open = tidy(m.open)
+	return err
 }
 
 // rest emits what is left.

@@ -22,6 +22,10 @@ const sqliteFile = "vigil.db"
 // The journal would let checkpoints do with a weaker sync, but it is trimmed up
 // to the position that a checkpoint reports: that position has to be on disk,
 // and a sync per checkpoint costs nothing.
+//
+// What SQLite sorts and spills stays in memory: its temporary files would lie
+// outside the data folder, unsealed. The file is not mapped into memory: a read
+// error would then end the process instead of one query.
 func openSQLite(ctx context.Context, dir string) (*database, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of the database: %w", err)
@@ -42,7 +46,7 @@ func openSQLite(ctx context.Context, dir string) (*database, error) {
 
 // sqlitePool opens a pool of connections, each with the pragmas in their order.
 func sqlitePool(path string, conns int, pragmas ...string) *sql.DB {
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{"busy_timeout(30000)"}, pragmas...)}
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{"busy_timeout(30000)", "temp_store(MEMORY)"}, pragmas...)}
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	db := sql.OpenDB(connector{file.String()})
 	db.SetMaxOpenConns(conns)
