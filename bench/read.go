@@ -6,13 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"math"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,56 +23,6 @@ const (
 	crowd = 10_000
 	mega  = 1e6
 )
-
-// Read measures what is kept and read back: bytes on disk, reads, start, memory.
-func (b *Bench) Read(ctx context.Context) ([]Row, error) {
-	var rows []Row
-	for _, f := range []func(context.Context) ([]Row, error){b.idle, b.connected, b.archive} {
-		more, err := f(ctx)
-		rows = append(rows, more...)
-		if err != nil {
-			return rows, err
-		}
-	}
-	return rows, nil
-}
-
-// idle measures start and memory of a server that keeps nothing.
-func (b *Bench) idle(ctx context.Context) ([]Row, error) {
-	b.tell("an empty server")
-	var resident uint64
-	dir, err := b.folder()
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	began, err := b.started(ctx, dir, func(s *Server) (err error) {
-		rest(ctx, idleTime)
-		resident, err = s.Resident()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	again, err := b.started(ctx, dir, func(*Server) error { return nil })
-	return []Row{
-		atMost("start, new data folder", began.Seconds(), "s", 1),
-		atMost("start, empty data folder", again.Seconds(), "s", 1),
-		atMost("resident memory, idle", float64(resident)/mega, "MB", 80),
-	}, err
-}
-
-// started starts a server on a folder, lets f look at it, stops it, and returns
-// how long it took to become ready.
-func (b *Bench) started(ctx context.Context, dir string, f func(*Server) error) (time.Duration, error) {
-	begun := time.Now()
-	s, err := Start(ctx, Command{Exe: b.Exe, Data: dir, Log: os.Stderr})
-	if err != nil {
-		return 0, err
-	}
-	took := time.Since(begun)
-	return took, errors.Join(f(s), s.Stop())
-}
 
 // connected measures a server with many connected devices, and the newest values
 // of 10,000 series.
@@ -195,131 +140,6 @@ func (s *Server) whole(ctx context.Context, query url.Values) (int, error) {
 	}
 }
 
-// archive keeps many readings and waves and measures their size, reading them,
-// and the start on them.
-func (b *Bench) archive(ctx context.Context) ([]Row, error) {
-	count := max(1, int(math.Ceil(float64(b.Kept)*mega/(day*readingsPerMessage))))
-	dir, err := b.folder()
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	var vitalsOf, ecgOf []Device
-	if _, err := b.started(ctx, dir, func(s *Server) (err error) {
-		if vitalsOf, err = s.Register(ctx, "ward", profileVitals, count); err != nil {
-			return err
-		}
-		ecgOf, err = s.Register(ctx, "ecg", "ecg-patch", 4)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	readings := float64(count) * day * readingsPerMessage
-	what := fmt.Sprintf("%.1f million vital readings at 1 Hz with jitter", readings/mega)
-	b.tell("%s are sent", what)
-	empty := size(dir)
-	if _, err := b.started(ctx, dir, func(s *Server) error { return sendDay(ctx, s, vitalsOf) }); err != nil {
-		return nil, err
-	}
-	full := size(dir)
-	b.tell("ECGs are sent")
-	if _, err := b.started(ctx, dir, func(s *Server) error { return sendECG(ctx, s, ecgOf) }); err != nil {
-		return nil, err
-	}
-	withECG := size(dir)
-	rows := []Row{
-		atMost("disk, "+what+": store, each", float64(full.store-empty.store)/readings, "B", 4),
-		atMost("disk, "+what+": journal until it is trimmed, each", float64(full.journal-empty.journal)/readings, "B", 0),
-		atMost("disk, 12-bit ECG at 250 Hz: store, each sample", float64(withECG.store-full.store)/ecgSamples, "B", 1.5),
-		atMost("disk, 12-bit ECG at 250 Hz: journal until it is trimmed, each sample", float64(withECG.journal-full.journal)/ecgSamples, "B", 0),
-	}
-	b.tell("what was sent is read back")
-	took, err := b.started(ctx, dir, func(s *Server) error {
-		more, err := b.history(ctx, s, vitalsOf[0])
-		rows = append(rows, more...)
-		return err
-	})
-	rows = append(rows, atMost("start, with "+what+" kept", took.Seconds(), "s", 5))
-	return rows, err
-}
-
-// sendDay sends a day of vitals of each device, as gateways do: several seconds
-// of many devices in a batch.
-func sendDay(ctx context.Context, s *Server, devices []Device) error {
-	const perBatch = 1000
-	base := time.Now().Add(-25 * time.Hour).UnixMilli()
-	var g errgroup.Group
-	g.SetLimit(2)
-	for part := range 2 {
-		g.Go(func() error {
-			var body bytes.Buffer
-			lines := 0
-			for n := range day {
-				for i := part; i < len(devices); i += 2 {
-					jitter := int64(mix(uint64(n*len(devices)+i)) % 50) // #nosec G115 -- not negative
-					batchOf(&body, devices[i:i+1], base+int64(n)*1000+jitter, n)
-					lines++
-				}
-				if lines < perBatch && n < day-1 {
-					continue
-				}
-				if err := s.Lines(ctx, &body); err != nil {
-					return err
-				}
-				body.Reset()
-				lines = 0
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
-
-const (
-	ecgRate    = 250
-	ecgSeconds = 600
-	ecgSamples = 4 * ecgRate * ecgSeconds
-)
-
-// sendECG sends ten minutes of each device, a second in a message.
-func sendECG(ctx context.Context, s *Server, devices []Device) error {
-	base := time.Now().Add(-time.Hour).UnixMilli()
-	for i, d := range devices {
-		var body bytes.Buffer
-		for n := range ecgSeconds {
-			fmt.Fprintf(&body, `{"device":%q,"payload":{"t":%d,"seq":%d,"ecg":[`, d.ID, base+int64(n)*1000, n+1)
-			for k := range ecgRate {
-				if k > 0 {
-					body.WriteByte(',')
-				}
-				fmt.Fprint(&body, ecg(i, n*ecgRate+k))
-			}
-			body.WriteString("]}}\n")
-		}
-		if err := s.Lines(ctx, &body); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ecg is one sample of a synthetic ECG with 12 bits: waves P, Q, R, S and T, a
-// baseline that wanders with the breath, and noise of a few bits as amplifiers
-// have it.
-func ecg(patient, n int) int {
-	t := float64(n) / ecgRate
-	phase := math.Mod(t*(1.1+0.1*float64(patient)), 1)
-	wave := func(height, at, width float64) float64 {
-		d := (phase - at) / width
-		return height * math.Exp(-d*d/2)
-	}
-	v := wave(20, 0.2, 0.025) + wave(-25, 0.36, 0.01) + wave(230, 0.38, 0.012) + wave(-50, 0.41, 0.012) + wave(60, 0.65, 0.05)
-	v += 15*math.Sin(2*math.Pi*0.25*t) + 3*math.Sin(2*math.Pi*50*t)
-	h := mix(uint64(patient<<32 + n)) // #nosec G115 -- not negative
-	noise := float64(h%5+h>>8%5+h>>16%5) - 6
-	return int(math.Round(v + noise))
-}
-
 // history reads one metric of a day back.
 func (b *Bench) history(ctx context.Context, s *Server, d Device) ([]Row, error) {
 	query := url.Values{"device": {d.ID}, "metric": {"hr"}, "limit": {"10000"}}
@@ -342,27 +162,4 @@ func (b *Bench) history(ctx context.Context, s *Server, d Device) ([]Row, error)
 		atMost("24 h at 1 Hz over HTTP, as 1-minute summaries: p50", buckets.millis(50), "ms", 10),
 		atMost("24 h at 1 Hz over HTTP, all 86,400 readings as JSON: p50", raw.millis(50), "ms", 10),
 	}, nil
-}
-
-// sizes are bytes on disk.
-type sizes struct{ store, journal int64 }
-
-// size adds up the files of a data folder.
-func size(dir string) (s sizes) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil //nolint:nilerr // a file that has gone takes no room
-		}
-		info, err := d.Info()
-		if err != nil {
-			return nil //nolint:nilerr // the same
-		}
-		if strings.HasPrefix(path, filepath.Join(dir, "journal")) {
-			s.journal += info.Size()
-		} else {
-			s.store += info.Size()
-		}
-		return nil
-	})
-	return s
 }
