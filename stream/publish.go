@@ -25,46 +25,112 @@ const (
 
 var errStore = errors.New("the journal's server could not write or sync")
 
-// publish writes a frame exactly once and returns its sequence. Every attempt
-// names the sequence that it expects the stream to end with, so that of an
-// attempt whose answer got lost and its repetition only one can land; before
-// each repetition the stream is asked whether the frame is there.
+// publish writes a frame exactly once and returns its sequence.
 func (p *partition) publish(frame []byte, first uint64) (uint64, error) {
 	if e := p.failing.Load(); e != nil && errors.Is(*e, errStore) {
 		return 0, p.refused(*e)
 	}
-	for begun, pause := time.Now(), retryPause; ; pause = min(2*pause, retryPauseMax) {
-		seq, err := p.attempt(frame)
+	p.expected = max(p.expected, p.head.Load()) // what other nodes wrote meanwhile
+	t := trial{p: p, frame: frame, first: first, searched: p.expected}
+	return t.run()
+}
+
+// A trial is the writing of one frame. Every attempt names the sequence that it
+// expects the stream to end with, so that of an attempt whose answer got lost
+// and its repetition only one can land. An attempt that the server refused for
+// a wrong sequence did not land: it is repeated at once behind the sequence that
+// the refusal names, because another node's frame came first. Only when there
+// was an attempt whose outcome is not known is the stream searched for the frame.
+type trial struct {
+	p        *partition
+	frame    []byte
+	first    uint64 // the producer's sequence of its first record
+	searched uint64 // the frame is not at or before this sequence
+	doubtful bool   // an attempt may have landed, or may still
+}
+
+func (t *trial) run() (uint64, error) {
+	p := t.p
+	for begun, pause := time.Now(), retryPause; ; {
+		seq, err := p.attempt(t.frame)
 		if err == nil {
 			return p.written(seq)
 		}
 		if p.lost(err) {
 			return 0, p.refused(err)
 		}
-		moved := wrongSequence(err)
-		if !moved {
-			p.j.c.Log.Warn("publish journal frame", "partition", p.number, "error", err)
-			p.failing.Store(&err)
+		again := false
+		if wrongSequence(err) && !t.doubtful {
+			again = p.moved(err)
+		} else {
+			if seq, again = t.look(err); seq > 0 {
+				return p.written(seq)
+			}
 		}
-		seq, lookErr := p.find(first)
-		if lookErr != nil {
-			p.failing.Store(&lookErr)
-			moved = false
-		}
-		if seq > 0 {
-			return p.written(seq)
-		}
-		// Where the server lost the end of a file while it recovered, what it
-		// says of the stream and what it expects differ.
-		if moved {
-			p.expected = max(p.expected, namedSequence(err))
-		}
-		// When another node wrote in between, find has noted where the
-		// stream ends now, and there is nothing to wait for.
-		if time.Since(begun) > p.j.c.GiveUp || !moved && !p.pause(pause) {
+		if time.Since(begun) > p.j.c.GiveUp {
 			return 0, p.refused(err)
 		}
+		if again { // another node was faster: there is nothing to wait for
+			continue
+		}
+		if !p.pause(pause) {
+			return 0, p.refused(err)
+		}
+		pause = min(2*pause, retryPauseMax)
 	}
+}
+
+// moved notes where the stream ends as the refusal says, or, when it does not
+// say, as the server says now. It returns whether that has changed.
+func (p *partition) moved(refusal error) bool {
+	last := namedSequence(refusal)
+	if last == 0 {
+		ctx, cancel := context.WithTimeout(p.j.ctx, answerLimit)
+		defer cancel()
+		info, err := p.stream.Info(ctx)
+		if err != nil {
+			p.failing.Store(&err)
+			return false
+		}
+		last = info.State.LastSeq
+	}
+	changed := last != p.expected
+	p.expected = last
+	return changed
+}
+
+// look searches the stream for the frame after an attempt whose outcome is not
+// known. It returns its sequence, or 0 and whether the next attempt can be made
+// at once.
+func (t *trial) look(err error) (seq uint64, again bool) {
+	p, refused := t.p, wrongSequence(err)
+	if !refused {
+		t.doubtful = true
+		p.j.c.Log.Warn("publish journal frame", "partition", p.number, "error", err)
+		p.failing.Store(&err)
+	}
+	expected := p.expected
+	seq, last, err2 := p.find(t.first, t.searched)
+	if err2 != nil {
+		p.failing.Store(&err2)
+		return 0, false
+	}
+	if seq > 0 {
+		return seq, false
+	}
+	t.searched = max(t.searched, last)
+	if last > expected {
+		// What was sent before expected the stream to end earlier than it
+		// does: none of it can land any more.
+		t.doubtful = false
+	}
+	p.expected = last
+	if refused {
+		// Where the server lost the end of a file while it recovered, what it
+		// says of the stream and what it expects differ.
+		p.expected = max(last, namedSequence(err))
+	}
+	return 0, refused && p.expected != expected
 }
 
 // written notes that the partition works and where its stream ends, once the
@@ -149,31 +215,37 @@ func (p *partition) pause(d time.Duration) bool {
 }
 
 // find looks for a frame of this process, by the producer's sequence of its
-// first record, behind the sequence that was expected. It returns 0 when the
-// frame is not there, and notes where the stream ends now.
-func (p *partition) find(first uint64) (uint64, error) {
+// first record, behind a sequence. It returns 0 when the frame is not there, and
+// where the stream ends. A replica that lags behind is given time: what it does
+// not have yet is not missing.
+func (p *partition) find(first, after uint64) (seq, last uint64, err error) {
 	ctx, cancel := context.WithTimeout(p.j.ctx, answerLimit)
 	defer cancel()
 	info, err := p.stream.Info(ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	for at := p.expected + 1; at <= info.State.LastSeq; {
+	last = info.State.LastSeq
+	for at := max(after+1, info.State.FirstSeq); at <= last; {
 		raws, err := p.j.fetch(ctx, p.number, at, fetchFrames)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		for _, raw := range raws {
 			h, err := readHead(raw.data)
 			if err == nil && h.producer == p.j.producer && h.first == first {
-				return raw.seq, nil
+				return raw.seq, last, nil
 			}
+			at = raw.seq + 1
+		}
+		if len(raws) == 0 && p.j.server != nil {
+			break // the only server there is
 		}
 		if len(raws) == 0 {
-			break
+			if err := p.j.wait(ctx, followPause); err != nil {
+				return 0, 0, err
+			}
 		}
-		at = raws[len(raws)-1].seq + 1
 	}
-	p.expected = info.State.LastSeq
-	return 0, nil
+	return 0, last, nil
 }
