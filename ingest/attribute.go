@@ -63,10 +63,10 @@ func (a *attribution) find(taken vigil.Instant, suspect bool) vigil.Subject {
 }
 
 // settled attributes a message by one state of the registry and notes which.
-func (in *Ingest) settled(m vigil.Message, dev vigil.Device, p *devices.Profile, d *devices.Decoded, partial bool) []vigil.Record {
+func (in *Ingest) settled(w *work, d *devices.Decoded) []vigil.Record {
 	for {
 		known := in.c.Registry.MovedAt()
-		recs := in.attribute(m, dev, p, d, partial)
+		recs := in.attribute(w, d)
 		if in.c.Registry.MovedAt() != known {
 			continue
 		}
@@ -78,37 +78,52 @@ func (in *Ingest) settled(m vigil.Message, dev vigil.Device, p *devices.Profile,
 	}
 }
 
+// A work is a message that is being understood, and what it is done with.
+type work struct {
+	desk    *desk
+	message *vigil.Message
+	device  *vigil.Device // whose words these are
+	profile *devices.Profile
+	partial bool // a part of the message goes to the quarantine
+}
+
+// flags returns what is to be said of every part of the message.
+func (w *work) flags() vigil.Quality {
+	var q vigil.Quality
+	if w.message.BestEffort {
+		q |= vigil.BestEffort
+	}
+	if w.message.Historical {
+		q |= vigil.Historical
+	}
+	if !w.profile.FirmwareVerified(w.device.Firmware) {
+		q |= vigil.Unverified
+	}
+	return q
+}
+
 // attribute settles the clock, the identity and the subject of every part and
 // makes one record for each subject. The payload goes with the first.
-func (in *Ingest) attribute(m vigil.Message, dev vigil.Device, p *devices.Profile, d *devices.Decoded, partial bool) []vigil.Record {
-	var flags vigil.Quality
-	if m.BestEffort {
-		flags |= vigil.BestEffort
-	}
-	if m.Historical {
-		flags |= vigil.Historical
-	}
-	if !p.FirmwareVerified(dev.Firmware) {
-		flags |= vigil.Unverified
-	}
+func (in *Ingest) attribute(w *work, d *devices.Decoded) []vigil.Record {
+	m := w.message
 	all := parts{
-		clock:       clock{message: &m, policy: p.Clock(), now: d.Now, partial: partial},
-		attribution: attribution{in: in, message: &m, device: &dev, shared: dev.Shared || p.Shared, named: d.Patient},
-		builder:     builder{message: m, profile: p.Name},
-		flags:       flags,
+		clock:       clock{message: m, policy: w.profile.Clock(), now: d.Now, partial: w.partial},
+		attribution: attribution{in: in, message: m, device: w.device, shared: w.device.Shared || w.profile.Shared, named: d.Patient},
+		builder:     builder{profile: w.profile.Name, recs: w.desk.records.take(1)},
+		flags:       w.flags(),
 	}
 	for i := range d.Readings {
 		r := &d.Readings[i]
 		rec := all.place(&r.Stated, &r.Taken, &r.Quality, &r.KeyKind, &r.Key)
 		if rec.Readings == nil {
-			rec.Readings = make([]vigil.Reading, 0, len(d.Readings)-i)
+			rec.Readings = w.desk.readings.take(len(d.Readings) - i)
 		}
 		rec.Readings = append(rec.Readings, *r)
 	}
 	for i := range d.Waves {
-		w := &d.Waves[i]
-		rec := all.place(&w.Stated, &w.Start, &w.Quality, &w.KeyKind, &w.Key)
-		rec.Waves = append(rec.Waves, *w)
+		v := &d.Waves[i]
+		rec := all.place(&v.Stated, &v.Start, &v.Quality, &v.KeyKind, &v.Key)
+		rec.Waves = append(rec.Waves, *v)
 	}
 	for i := range d.Events {
 		e := &d.Events[i]
@@ -116,7 +131,7 @@ func (in *Ingest) attribute(m vigil.Message, dev vigil.Device, p *devices.Profil
 		rec.Events = append(rec.Events, *e)
 	}
 	if len(all.recs) == 0 {
-		all.record(all.subjectAt(m.Arrived, false))
+		all.record(m, all.subjectAt(m.Arrived, false))
 	}
 	return all.recs
 }
@@ -137,7 +152,7 @@ func (p *parts) place(stated, taken *vigil.Instant, quality *vigil.Quality, kind
 	*taken = at
 	*quality |= p.flags | doubt
 	*kind, *key = p.identity(*kind, *key, *stated)
-	return p.record(p.subjectAt(at, doubt&vigil.ClockSuspect != 0))
+	return p.record(p.clock.message, p.subjectAt(at, doubt&vigil.ClockSuspect != 0))
 }
 
 // count counts what was understood.
@@ -160,19 +175,18 @@ func (in *Ingest) count(recs []vigil.Record) {
 
 // A builder gathers the records of one message.
 type builder struct {
-	message vigil.Message
 	profile string
 	recs    []vigil.Record
 }
 
 // record returns the record of a subject, made when it is first asked for.
-func (b *builder) record(s vigil.Subject) *vigil.Record {
+func (b *builder) record(m *vigil.Message, s vigil.Subject) *vigil.Record {
 	for i := range b.recs {
 		if b.recs[i].Subject == s {
 			return &b.recs[i]
 		}
 	}
-	r := vigil.Record{Kind: vigil.Understood, Message: b.message, Subject: s, Profile: b.profile}
+	r := vigil.Record{Kind: vigil.Understood, Message: *m, Subject: s, Profile: b.profile}
 	if len(b.recs) > 0 {
 		r.Message.Payload = nil
 	}

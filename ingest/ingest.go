@@ -51,9 +51,9 @@ const DefaultQuarantineMax = 100_000
 
 // An Ingest is the sink of every driver.
 type Ingest struct {
-	c       Config
-	scratch sync.Pool
-	stats   stats
+	c     Config
+	desks sync.Pool // *desk
+	stats stats
 }
 
 // stats are the counters, kept atomically.
@@ -71,7 +71,7 @@ func New(c Config) *Ingest {
 	if c.QuarantineMax == 0 {
 		c.QuarantineMax = DefaultQuarantineMax
 	}
-	return &Ingest{c: c, scratch: sync.Pool{New: func() any { return new(devices.Decoded) }}}
+	return &Ingest{c: c, desks: sync.Pool{New: func() any { return new(desk) }}}
 }
 
 // Stats returns the counters.
@@ -99,19 +99,24 @@ func (in *Ingest) Take(m vigil.Message, done func(error)) {
 		done(vigil.Errorf(vigil.Full, "the quarantine of this device is full; repair or close its entries"))
 		return
 	}
-	d, _ := in.scratch.Get().(*devices.Decoded)
-	defer in.scratch.Put(d)
-	recs, refusal := in.understand(m, dev, d)
-	if len(recs) == 0 {
+	d, _ := in.desks.Get().(*desk)
+	d.message, d.device = m, dev
+	recs, refusal := in.understand(d)
+	d.leave()
+	in.desks.Put(d)
+	switch {
+	case refusal == nil:
+		in.c.Journal.Append(recs, done)
+	case len(recs) == 0:
 		done(refusal) // a replay that failed again: its entry stays as it is
-		return
+	default:
+		in.c.Journal.Append(recs, func(err error) {
+			if err == nil {
+				err = refusal
+			}
+			done(err)
+		})
 	}
-	in.c.Journal.Append(recs, func(err error) {
-		if err == nil && refusal != nil {
-			err = refusal
-		}
-		done(err)
-	})
 }
 
 // full tells whether the quarantine takes no more of a device.
@@ -121,8 +126,9 @@ func (in *Ingest) full(id vigil.DeviceID) bool {
 
 // understand makes the records of a message. The refusal is not nil when the
 // message, or a part of it, goes to the quarantine.
-func (in *Ingest) understand(m vigil.Message, dev vigil.Device, d *devices.Decoded) ([]vigil.Record, *vigil.Refusal) {
-	p, speaker, ok := in.profile(&m, dev)
+func (in *Ingest) understand(on *desk) ([]vigil.Record, *vigil.Refusal) {
+	m, dev, d := &on.message, &on.device, &on.said
+	p, speaker, ok := in.profile(m, dev)
 	if !ok {
 		*d = devices.Decoded{Refusals: []vigil.Refusal{{Reason: "there is no profile " + dev.Profile}}}
 	} else {
@@ -130,7 +136,7 @@ func (in *Ingest) understand(m vigil.Message, dev vigil.Device, d *devices.Decod
 	}
 	var parts []part
 	if len(d.Speakers) > 0 {
-		parts = in.parts(&m, dev, speaker, d)
+		parts = in.parts(m, dev, speaker, d)
 	}
 	refusal := in.refusal(d.Refusals)
 	nothing := len(d.Readings)+len(d.Waves)+len(d.Events) == 0 || len(d.Speakers) > 0 && len(parts) == 0
@@ -140,9 +146,10 @@ func (in *Ingest) understand(m vigil.Message, dev vigil.Device, d *devices.Decod
 		}
 		return []vigil.Record{in.quarantine(m, dev, refusal)}, refusal
 	}
-	recs := in.spoken(m, speaker, p, parts, refusal != nil)
+	w := work{desk: on, message: m, device: dev, profile: p, partial: refusal != nil}
+	recs := in.spoken(&w, speaker, parts)
 	if len(recs) == 0 {
-		recs = in.settled(m, dev, p, d, refusal != nil)
+		recs = in.settled(&w, d)
 	}
 	if refusal == nil {
 		return recs, nil
@@ -158,10 +165,10 @@ func (in *Ingest) understand(m vigil.Message, dev vigil.Device, d *devices.Decod
 
 // quarantine makes the record of a message that was not understood. It goes to
 // the partition of the device.
-func (in *Ingest) quarantine(m vigil.Message, dev vigil.Device, r *vigil.Refusal) vigil.Record {
+func (in *Ingest) quarantine(m *vigil.Message, dev *vigil.Device, r *vigil.Refusal) vigil.Record {
 	in.stats.quarantined.Add(1)
 	return vigil.Record{
-		Kind: vigil.Quarantined, Message: m, Subject: vigil.Unattributed(dev.ID), Profile: dev.Profile, Refusal: r,
+		Kind: vigil.Quarantined, Message: *m, Subject: vigil.Unattributed(dev.ID), Profile: dev.Profile, Refusal: r,
 	}
 }
 

@@ -17,12 +17,12 @@ func (p *part) empty() bool { return len(p.said.Readings)+len(p.said.Waves)+len(
 // profile finds how a message is to be read: as its device's profile says, or,
 // when the gateway that delivered it has a mapping of its own for everything it
 // delivers, as that says. It returns the device that spoke, too.
-func (in *Ingest) profile(m *vigil.Message, dev vigil.Device) (p *devices.Profile, speaker vigil.Device, ok bool) {
+func (in *Ingest) profile(m *vigil.Message, dev *vigil.Device) (p *devices.Profile, speaker *vigil.Device, ok bool) {
 	catalog := in.c.Profiles()
 	if m.Gateway != "" && m.Gateway != dev.ID {
 		if g, known := in.c.Registry.Device(m.Gateway); known {
 			if p, ok := catalog.Profile(g.Profile); ok && p.Decoder() != nil {
-				return p, g, true
+				return p, &g, true
 			}
 		}
 	}
@@ -33,7 +33,7 @@ func (in *Ingest) profile(m *vigil.Message, dev vigil.Device) (p *devices.Profil
 // parts divides what a message said among the devices that it names. What
 // it says for a device that nobody knows, or that it may not speak for, is
 // refused: it is quarantined and can be replayed once that is mended.
-func (in *Ingest) parts(m *vigil.Message, dev, speaker vigil.Device, d *devices.Decoded) []part {
+func (in *Ingest) parts(m *vigil.Message, dev, speaker *vigil.Device, d *devices.Decoded) []part {
 	var out []part
 	readings, waves, events := d.Readings, d.Waves, d.Events
 	for _, s := range d.Speakers {
@@ -55,9 +55,9 @@ func (in *Ingest) parts(m *vigil.Message, dev, speaker vigil.Device, d *devices.
 }
 
 // named finds the device that a message names, or tells why it is not believed.
-func (in *Ingest) named(m *vigil.Message, dev, speaker vigil.Device, id vigil.DeviceID) (vigil.Device, string) {
+func (in *Ingest) named(m *vigil.Message, dev, speaker *vigil.Device, id vigil.DeviceID) (vigil.Device, string) {
 	if id == "" || id == m.Device {
-		return dev, ""
+		return *dev, ""
 	}
 	named, ok := in.c.Registry.Device(id)
 	switch {
@@ -73,17 +73,18 @@ func (in *Ingest) named(m *vigil.Message, dev, speaker vigil.Device, id vigil.De
 
 // spoken makes the records of the parts of a message. The payload goes with the
 // first.
-func (in *Ingest) spoken(m vigil.Message, speaker vigil.Device, p *devices.Profile, parts []part, partial bool) []vigil.Record {
+func (in *Ingest) spoken(w *work, speaker *vigil.Device, parts []part) []vigil.Record {
 	var recs []vigil.Record
 	for i := range parts {
-		said := m
-		if said.Device = parts[i].device.ID; said.Device != m.Device {
+		said, its := *w.message, *w
+		if said.Device = parts[i].device.ID; said.Device != w.message.Device {
 			said.Gateway = speaker.ID
 		}
 		if i > 0 {
 			said.Payload = nil
 		}
-		recs = append(recs, in.settled(said, parts[i].device, p, parts[i].said, partial)...)
+		its.message, its.device = &said, &parts[i].device
+		recs = append(recs, in.settled(&its, parts[i].said)...)
 	}
 	return recs
 }
