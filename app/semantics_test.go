@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -50,13 +51,21 @@ type spine struct {
 // newSpine opens a data folder and starts the consumers.
 func newSpine(t *testing.T, dir string) *spine {
 	t.Helper()
+	return newSpineWith(t, dir, nil)
+}
+
+// newSpineWith does so with settings of its own.
+func newSpineWith(t *testing.T, dir string, flags map[string]string) *spine {
+	t.Helper()
 	if err := os.MkdirAll(filepath.Join(dir, "devices"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "devices", "test-device.yaml"), []byte(testProfile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := Load(map[string]string{"data": dir, "min-free": "1KiB"}, func(string) (string, bool) { return "", false })
+	all := map[string]string{"data": dir, "min-free": "1KiB"}
+	maps.Copy(all, flags)
+	c, _, err := Load(all, func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
 	}
