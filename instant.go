@@ -26,10 +26,16 @@ func (i Instant) Sub(other Instant) time.Duration {
 // String returns the instant as RFC 3339 text in UTC with as many digits as it
 // needs; the zero instant is the empty string.
 func (i Instant) String() string {
+	var buf [len(time.RFC3339Nano)]byte
+	return string(i.appendRFC3339(buf[:0]))
+}
+
+// appendRFC3339 appends what String returns.
+func (i Instant) appendRFC3339(b []byte) []byte {
 	if i == 0 {
-		return ""
+		return b
 	}
-	return i.Time().Format(time.RFC3339Nano)
+	return i.Time().AppendFormat(b, time.RFC3339Nano)
 }
 
 // MarshalText writes the instant as RFC 3339 text.

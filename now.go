@@ -2,6 +2,7 @@ package vigil
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 )
 
@@ -33,7 +34,7 @@ type ReadingNow struct {
 func (s *Series) Now(p Point) ReadingNow {
 	r := ReadingNow{
 		Series: s.ID, Subject: s.Subject, Device: s.Device, Channel: s.Channel, Metric: s.Metric.Name,
-		Text: p.Text(s.Metric), Unit: s.Metric.Unit, Decimals: p.digits(s.Metric), Taken: p.Taken,
+		Text: p.Text(s.Metric), Unit: s.Metric.Unit, Decimals: p.Digits(s.Metric), Taken: p.Taken,
 		Arrived: p.Arrived, Quality: p.Quality, SilenceMS: s.Metric.Silence / 1000, Version: p.Version,
 	}
 	if p.Quality.State() == NoState {
@@ -42,36 +43,51 @@ func (s *Series) Now(p Point) ReadingNow {
 	return r
 }
 
-// digits returns how many digits after the point the value has, -1 when nobody
+// Digits returns how many digits after the point the value has, -1 when nobody
 // said.
-func (p Point) digits(m *Metric) int8 {
+func (p *Point) Digits(m *Metric) int8 {
 	if m.Decimals >= 0 {
 		return m.Decimals
 	}
 	return p.Decimals
 }
 
-// Text returns the value as a person reads it, without its unit: rounded to the
-// digits that the device meant, "> 600" for above and "< 20" for below a limit,
-// empty where a state stands for the value.
-func (p Point) Text(m *Metric) string {
-	if p.Quality.State() != NoState {
-		return ""
-	}
+// Text returns the value as AppendText writes it.
+func (p *Point) Text(m *Metric) string {
 	var buf [32]byte
-	b := buf[:0]
+	return string(p.AppendText(buf[:0], m))
+}
+
+// AppendText appends the value as a person reads it, without its unit: rounded
+// to the digits that the device meant, "> 600" for above and "< 20" for below a
+// limit, nothing where a state stands for the value.
+func (p *Point) AppendText(b []byte, m *Metric) []byte {
+	if p.Quality.State() != NoState {
+		return b
+	}
 	switch {
 	case p.Quality.Has(Above):
 		b = append(b, "> "...)
 	case p.Quality.Has(Below):
 		b = append(b, "< "...)
 	}
-	return string(AppendDecimal(b, p.Value, p.digits(m)))
+	return AppendDecimal(b, p.Value, p.Digits(m))
 }
 
 // AppendDecimal appends v with so many digits after the point, with as many as
 // it needs when decimals is negative. There is no minus zero.
 func AppendDecimal(b []byte, v float64, decimals int8) []byte {
+	if decimals >= 0 {
+		if out, ok := AppendExact(b, v, decimals); ok {
+			return out
+		}
+	} else {
+		for d := range int8(4) {
+			if out, ok := AppendExact(b, v, d); ok {
+				return out
+			}
+		}
+	}
 	start := len(b)
 	b = strconv.AppendFloat(b, v, 'f', int(max(decimals, -1)), 64)
 	if b[start] != '-' {
@@ -83,6 +99,38 @@ func AppendDecimal(b []byte, v float64, decimals int8) []byte {
 		}
 	}
 	return append(b[:start], b[start+1:]...)
+}
+
+// AppendExact appends v with so many digits after the point, from 0 to 9, if
+// that says all of it: reading the text gives v again. It is several times
+// faster than the general way, and what devices say is nearly always such.
+func AppendExact(b []byte, v float64, decimals int8) ([]byte, bool) {
+	powers := [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
+	if decimals < 0 || int(decimals) >= len(powers) {
+		return b, false
+	}
+	// Up to 15 digits, a decimal and the number that is nearest to it belong to
+	// each other alone; scaled and power are whole numbers without error, so
+	// that their quotient is that number.
+	power := powers[decimals]
+	scaled := math.Round(v * power)
+	if exact := math.Abs(scaled) < 1e15 && scaled/power == v; !exact { // not a number is not exact
+		return b, false
+	}
+	n := int64(scaled)
+	if n < 0 {
+		b, n = append(b, '-'), -n
+	}
+	if decimals == 0 {
+		return strconv.AppendInt(b, n, 10), true
+	}
+	unit := int64(power)
+	b = append(strconv.AppendInt(b, n/unit, 10), '.')
+	rest := n % unit
+	for unit /= 10; unit > 0; unit /= 10 {
+		b = append(b, '0'+byte(rest/unit%10)) // #nosec G115 -- a digit
+	}
+	return b, true
 }
 
 // AppendJSON appends the reading as a JSON object.
@@ -103,9 +151,9 @@ func (r *ReadingNow) AppendJSON(b []byte) []byte {
 	b = appendText(append(b, `,"text":`...), r.Text)
 	b = appendText(append(b, `,"unit":`...), r.Unit)
 	b = strconv.AppendInt(append(b, `,"decimals":`...), int64(r.Decimals), 10)
-	b = appendText(append(b, `,"time":`...), r.Taken.String())
-	b = appendText(append(b, `,"arrived":`...), r.Arrived.String())
-	b = append(b, `,"quality":[`...)
+	b = r.Taken.appendRFC3339(append(b, `,"time":"`...))
+	b = r.Arrived.appendRFC3339(append(b, `","arrived":"`...))
+	b = append(b, `","quality":[`...)
 	for i, w := range r.Quality.Words() {
 		if i > 0 {
 			b = append(b, ',')

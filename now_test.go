@@ -3,7 +3,10 @@ package vigil
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -34,6 +37,38 @@ func TestPointText(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestDecimalsAreThoseOfStrconv writes decimals as devices send them, their
+// neighbours among floating-point numbers, and any number at all.
+func TestDecimalsAreThoseOfStrconv(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	check := func(v float64) {
+		t.Helper()
+		for d := int8(-1); d <= 9; d++ {
+			want := strconv.FormatFloat(v, 'f', int(d), 64)
+			if f := strings.TrimLeft(want, "-0."); f == "" {
+				want = strings.TrimPrefix(want, "-")
+			}
+			if got := string(AppendDecimal(nil, v, d)); got != want {
+				t.Fatalf("%x with %d digits: %q, want %q", v, d, got, want)
+			}
+			if got, ok := AppendExact(nil, v, d); ok {
+				if back, err := strconv.ParseFloat(string(got), 64); err != nil || back != v {
+					t.Fatalf("%q does not say %x exactly", got, v)
+				}
+			}
+		}
+	}
+	for _, v := range []float64{0, math.Copysign(0, -1), 1e15, 1e15 - 1, 1e21, 1e-7, math.MaxFloat64, math.SmallestNonzeroFloat64, math.NaN(), math.Inf(1)} {
+		check(v)
+	}
+	for range 10_000 {
+		decimal := float64(rng.Int64N(2e7)-1e7) / []float64{1, 10, 100, 1000, 1e6}[rng.IntN(5)]
+		check(decimal)
+		check(math.Nextafter(decimal, math.Inf(1)))
+		check(math.Float64frombits(rng.Uint64()))
 	}
 }
 
