@@ -5,98 +5,109 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
 // Read measures what is kept and read back: bytes on disk, reads, start, memory.
+// Of a server that runs already it measures reads alone: nothing else can be
+// seen from here.
 func (b *Bench) Read(ctx context.Context) ([]Row, error) {
+	parts := []func(context.Context) ([]Row, error){b.idle, b.connected, b.archive}
+	if b.Running != nil {
+		b.tell("bytes on disk, memory and start of a server that runs already cannot be seen from here, and are left out")
+		parts = []func(context.Context) ([]Row, error){b.readRunning}
+	}
 	var rows []Row
-	for _, f := range []func(context.Context) ([]Row, error){b.idle, b.connected, b.archive} {
+	for _, f := range parts {
 		more, err := f(ctx)
 		rows = append(rows, more...)
 		if err != nil {
-			return rows, err
+			return b.placed(rows), err
 		}
 	}
-	return rows, nil
+	return b.placed(rows), nil
 }
 
 // idle measures start and memory of a server that keeps nothing.
 func (b *Bench) idle(ctx context.Context) ([]Row, error) {
 	b.tell("an empty server")
 	var resident uint64
-	dir, err := b.folder()
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	began, err := b.started(ctx, dir, func(s *Server) (err error) {
-		rest(ctx, idleTime)
-		resident, err = s.Resident()
+	var began, again time.Duration
+	err := b.at(ctx, func(where *site) (err error) {
+		began, err = where.started(ctx, func(s *Server) (err error) {
+			rest(ctx, idleTime)
+			resident, err = s.Resident()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		again, err = where.started(ctx, func(*Server) error { return nil })
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	again, err := b.started(ctx, dir, func(*Server) error { return nil })
 	return []Row{
 		atMost("start, new data folder", began.Seconds(), "s", 1),
 		atMost("start, empty data folder", again.Seconds(), "s", 1),
 		atMost("resident memory, idle", float64(resident)/mega, "MB", 80),
-	}, err
+	}, nil
 }
 
-// started starts a server on a folder, lets f look at it, stops it, and returns
-// how long it took to become ready.
-func (b *Bench) started(ctx context.Context, dir string, f func(*Server) error) (time.Duration, error) {
+// started starts a server, lets f look at it, stops it, and returns how long it
+// took to become ready.
+func (s *site) started(ctx context.Context, f func(*Server) error) (time.Duration, error) {
 	begun := time.Now()
-	s, err := Start(ctx, Command{Exe: b.Exe, Data: dir, Log: os.Stderr})
+	server, err := Start(ctx, s.command())
 	if err != nil {
 		return 0, err
 	}
 	took := time.Since(begun)
-	return took, errors.Join(f(s), s.Stop())
+	return took, errors.Join(f(server), server.Stop())
 }
 
 // archive keeps many readings and waves and measures their size, reading them,
 // and the start on them.
 func (b *Bench) archive(ctx context.Context) ([]Row, error) {
+	var rows []Row
+	err := b.at(ctx, func(where *site) (err error) {
+		rows, err = b.archiveAt(ctx, where)
+		return err
+	})
+	return rows, err
+}
+
+// archiveAt does so at a site.
+func (b *Bench) archiveAt(ctx context.Context, where *site) ([]Row, error) {
 	count := max(1, int(math.Ceil(float64(b.Kept)*mega/(day*readingsPerMessage))))
-	dir, err := b.folder()
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	var vitalsOf, ecgOf []Device
-	if _, err := b.started(ctx, dir, func(s *Server) (err error) {
+	empty, err := where.grown(ctx, func(s *Server) (err error) {
 		if vitalsOf, err = s.Register(ctx, "ward", profileVitals, count); err != nil {
 			return err
 		}
 		ecgOf, err = s.Register(ctx, "ecg", "ecg-patch", 4)
 		return err
-	}); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	readings := float64(count) * day * readingsPerMessage
 	what := fmt.Sprintf("%.1f million vital readings at 1 Hz with jitter", readings/mega)
 	b.tell("%s are sent", what)
-	empty := size(dir)
-	if _, err := b.started(ctx, dir, func(s *Server) error { return sendDay(ctx, s, vitalsOf) }); err != nil {
+	begun := time.Now()
+	full, err := where.grown(ctx, func(s *Server) error { return sendDay(ctx, s, vitalsOf) })
+	if err != nil {
 		return nil, err
 	}
-	full := size(dir)
-	b.tell("ECGs are sent")
-	if _, err := b.started(ctx, dir, func(s *Server) error { return sendECG(ctx, s, ecgOf) }); err != nil {
+	b.tell("they took %s; ECGs are sent", time.Since(begun).Round(time.Second))
+	withECG, err := where.grown(ctx, func(s *Server) error { return sendECG(ctx, s, ecgOf) })
+	if err != nil {
 		return nil, err
 	}
-	withECG := size(dir)
 	rows := []Row{
 		atMost("disk, "+what+": store, each", float64(full.store-empty.store)/readings, "B", 4),
 		atMost("disk, "+what+": journal until it is trimmed, each", float64(full.journal-empty.journal)/readings, "B", 0),
@@ -104,13 +115,27 @@ func (b *Bench) archive(ctx context.Context) ([]Row, error) {
 		atMost("disk, 12-bit ECG at 250 Hz: journal until it is trimmed, each sample", float64(withECG.journal-full.journal)/ecgSamples, "B", 0),
 	}
 	b.tell("what was sent is read back")
-	took, err := b.started(ctx, dir, func(s *Server) error {
+	var resident uint64
+	took, err := where.started(ctx, func(s *Server) (err error) {
+		rest(ctx, idleTime)
+		if resident, err = s.Resident(); err != nil {
+			return err
+		}
 		more, err := b.history(ctx, s, vitalsOf[0])
 		rows = append(rows, more...)
 		return err
 	})
-	rows = append(rows, atMost("start, with "+what+" kept", took.Seconds(), "s", 5))
-	return rows, err
+	return append(rows,
+		atMost("start, with "+what+" kept", took.Seconds(), "s", 5),
+		atMost("resident memory, idle, with "+what+" kept", float64(resident)/mega, "MB", 0)), err
+}
+
+// grown starts a server, lets f fill it, stops it, and returns what it keeps.
+func (s *site) grown(ctx context.Context, f func(*Server) error) (sizes, error) {
+	if _, err := s.started(ctx, f); err != nil {
+		return sizes{}, err
+	}
+	return s.size(ctx)
 }
 
 // sendDay sends a day of vitals of each device, as gateways do: several seconds
@@ -130,7 +155,7 @@ func sendDay(ctx context.Context, s *Server, devices []Device) error {
 					batchOf(&body, devices[i:i+1], base+int64(n)*1000+jitter, n)
 					lines++
 				}
-				if lines < perBatch && n < day-1 {
+				if lines == 0 || lines < perBatch && n < day-1 {
 					continue
 				}
 				if err := s.Lines(ctx, &body); err != nil {
@@ -188,27 +213,4 @@ func ecg(patient, n int) int {
 	h := mix(uint64(patient<<32 + n)) // #nosec G115 -- not negative
 	noise := float64(h%5+h>>8%5+h>>16%5) - 6
 	return int(math.Round(v + noise))
-}
-
-// sizes are bytes on disk.
-type sizes struct{ store, journal int64 }
-
-// size adds up the files of a data folder.
-func size(dir string) (s sizes) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil //nolint:nilerr // a file that has gone takes no room
-		}
-		info, err := d.Info()
-		if err != nil {
-			return nil //nolint:nilerr // the same
-		}
-		if strings.HasPrefix(path, filepath.Join(dir, "journal")) {
-			s.journal += info.Size()
-		} else {
-			s.store += info.Size()
-		}
-		return nil
-	})
-	return s
 }

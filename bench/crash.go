@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,9 @@ import (
 // everything that was acknowledged.
 type Crash struct {
 	Command
+	// DB is a PostgreSQL on which a database is made for the runs; "" keeps
+	// everything in the data folder. The database is not killed.
+	DB   string
 	Runs int
 	// Seed chooses the moments; the same seed chooses the same.
 	Seed uint64
@@ -25,11 +29,12 @@ type Crash struct {
 
 // A CrashReport says what was sent and what is not as it should be.
 type CrashReport struct {
-	Runs     int `json:"runs"`
-	Acked    int `json:"acked"`    // messages that were acknowledged
-	Unknown  int `json:"unknown"`  // sent, and never acknowledged
-	Readings int `json:"readings"` // read back
-	Blocks   int `json:"blocks"`   // wave blocks read back
+	Store    string `json:"store"`
+	Runs     int    `json:"runs"`
+	Acked    int    `json:"acked"`    // messages that were acknowledged
+	Unknown  int    `json:"unknown"`  // sent, and never acknowledged
+	Readings int    `json:"readings"` // read back
+	Blocks   int    `json:"blocks"`   // wave blocks read back
 	// Missing, Doubled and Wrong describe at most faultsTold faults each;
 	// Faults counts them all.
 	Missing []string `json:"missing"`
@@ -56,6 +61,26 @@ func (c Crash) Run(ctx context.Context) (CrashReport, error) {
 	if c.Tell == nil {
 		c.Tell = func(string) {}
 	}
+	if c.DB == "" {
+		return c.runAll(ctx, SQLite)
+	}
+	d, err := NewDatabase(ctx, c.DB)
+	if err != nil {
+		return CrashReport{}, err
+	}
+	c.Args = append(slices.Clone(c.Args), "--db", d.DSN)
+	report, err := c.runAll(ctx, Postgres)
+	if err != nil || report.Faults > 0 {
+		if c.Tell != nil {
+			c.Tell("the database " + d.name + " is kept")
+		}
+		return report, err
+	}
+	return report, d.Drop(ctx)
+}
+
+// runAll kills the server Runs times and checks what it kept.
+func (c Crash) runAll(ctx context.Context, store string) (CrashReport, error) {
 	r := rand.New(rand.NewPCG(c.Seed, 1)) // #nosec G404 -- moments, not secrets
 	w, err := c.enrol(ctx)
 	if err != nil {
@@ -76,7 +101,7 @@ func (c Crash) Run(ctx context.Context) (CrashReport, error) {
 		return CrashReport{}, fmt.Errorf("after the last kill: %w", err)
 	}
 	report, err := w.check(ctx, s, ever)
-	report.Runs = c.Runs
+	report.Runs, report.Store = c.Runs, store
 	return report, errors.Join(err, s.Stop())
 }
 

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,23 +12,60 @@ import (
 )
 
 // A Row is one figure. Targets are those that this project has set itself for
-// two cores; a Target of 0 means that there is none.
+// two cores, and half as good on PostgreSQL; a Target of 0 means that there is
+// none.
 type Row struct {
+	Store  string  `json:"store"` // sqlite or postgres; "" for a server that runs already
 	Name   string  `json:"name"`
 	Value  float64 `json:"value"`
 	Unit   string  `json:"unit"`
 	Target float64 `json:"target"`
 	Met    bool    `json:"met"`
+
+	least bool // the target must be reached; otherwise it must not be passed
 }
+
+// The stores that are measured.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
 
 // atLeast makes a row whose value must reach the target.
 func atLeast(name string, value float64, unit string, target float64) Row {
-	return Row{name, value, unit, target, value >= target}
+	return Row{Name: name, Value: value, Unit: unit, Target: target, least: true}.judged()
 }
 
 // atMost makes a row whose value must not pass the target.
 func atMost(name string, value float64, unit string, target float64) Row {
-	return Row{name, value, unit, target, target == 0 || value <= target}
+	return Row{Name: name, Value: value, Unit: unit, Target: target}.judged()
+}
+
+// judged notes whether the target is met.
+func (r Row) judged() Row {
+	r.Met = r.Target == 0 || r.least && r.Value >= r.Target || !r.least && r.Value <= r.Target
+	return r
+}
+
+// placed notes in rows which store they are of.
+func (b *Bench) placed(rows []Row) []Row {
+	for i, r := range rows {
+		switch {
+		case b.Running != nil:
+			continue // what it keeps things in is not known
+		case b.DB == "":
+			r.Store = SQLite
+		default:
+			r.Store = Postgres
+			if r.least {
+				r.Target /= 2
+			} else {
+				r.Target *= 2
+			}
+		}
+		rows[i] = r.judged()
+	}
+	return rows
 }
 
 // A Machine is where figures were measured.
@@ -42,6 +78,8 @@ type Machine struct {
 	Memory  uint64    `json:"memory"` // bytes
 	Kernel  string    `json:"kernel"`
 	SyncP50 float64   `json:"syncMillis"` // of 4 KiB written and synced to the data disk
+	// Postgres is its version and the settings that decide what a commit means.
+	Postgres string `json:"postgres,omitempty"`
 }
 
 // A Report is a table of figures.
@@ -50,8 +88,14 @@ type Report struct {
 	Rows    []Row   `json:"rows"`
 }
 
-// A Bench measures a server that it starts itself.
+// A Bench measures a server that it starts itself, or one that runs already.
 type Bench struct {
+	// Running is a server that runs already; nil starts one for each
+	// measurement.
+	Running *Server
+	// DB is a PostgreSQL on which a database is made for each measurement; ""
+	// measures with SQLite.
+	DB      string
 	Exe     string // the vigil binary
 	Vigil   string // its version
 	Dir     string // where data folders are made; "" is the folder for temporary files
@@ -75,9 +119,9 @@ func (b *Bench) tell(format string, args ...any) {
 	}
 }
 
-// Machine describes this machine.
-func (b *Bench) Machine() Machine {
-	m := Machine{Vigil: b.Vigil, Go: runtime.Version(), Time: b.Now().UTC(), Cores: runtime.NumCPU()}
+// Machine describes this machine, and the PostgreSQL that is measured.
+func (b *Bench) Machine(ctx context.Context) (m Machine, err error) {
+	m = Machine{Vigil: b.Vigil, Go: runtime.Version(), Time: b.Now().UTC(), Cores: runtime.NumCPU()}
 	m.CPU = field("/proc/cpuinfo", "model name")
 	if text := field("/proc/meminfo", "MemTotal"); text != "" {
 		_, _ = fmt.Sscanf(text, "%d kB", &m.Memory)
@@ -93,7 +137,10 @@ func (b *Bench) Machine() Machine {
 		}
 	}
 	m.SyncP50 = b.syncTime()
-	return m
+	if b.DB != "" {
+		m.Postgres, err = describePostgres(ctx, b.DB)
+	}
+	return m, err
 }
 
 // field returns a field of a file of "name : value" lines.
@@ -141,20 +188,6 @@ func (b *Bench) folder() (string, error) {
 		return "", fmt.Errorf("make folder: %w", err)
 	}
 	return dir, nil
-}
-
-// with starts a server in a new folder, lets f measure it, and stops it.
-func (b *Bench) with(ctx context.Context, f func(*Server) error, args ...string) error {
-	dir, err := b.folder()
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	s, err := Start(ctx, Command{Exe: b.Exe, Data: dir, Args: args, Log: os.Stderr})
-	if err != nil {
-		return err
-	}
-	return errors.Join(f(s), s.Stop())
 }
 
 // pause waits for a time, or until ctx is done.

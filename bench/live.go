@@ -21,7 +21,7 @@ func (b *Bench) Live(ctx context.Context) ([]Row, error) {
 		rows, err = b.toScreen(ctx, s)
 		return err
 	})
-	return rows, err
+	return b.placed(rows), err
 }
 
 // probesPerSecond is how often the observed value is published.
@@ -88,7 +88,7 @@ type screen struct {
 
 // watch subscribes to the patient of a sender.
 func watch(ctx context.Context, s *Server, from *sender) (*screen, error) {
-	conn, resp, err := websocket.Dial(ctx, "ws://"+s.HTTP+"/ws/events", nil)
+	conn, resp, err := websocket.Dial(ctx, "ws://"+s.HTTP+"/ws/events", &websocket.DialOptions{HTTPHeader: s.header()})
 	if resp != nil && resp.Body != nil {
 		_ = resp.Body.Close()
 	}

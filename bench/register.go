@@ -31,6 +31,7 @@ type newDevice struct {
 // with a patient of its own.
 func (s *Server) Register(ctx context.Context, prefix, profile string, n int) ([]Device, error) {
 	out := make([]Device, n)
+	prefix = s.named(prefix)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(32)
 	for i := range out {
@@ -47,6 +48,7 @@ func (s *Server) Register(ctx context.Context, prefix, profile string, n int) ([
 				return err
 			}
 			out[i].Patient = patient.ID
+			s.note(d.ID)
 			return nil
 		})
 	}
@@ -56,6 +58,8 @@ func (s *Server) Register(ctx context.Context, prefix, profile string, n int) ([
 // Gateway registers a device that may speak for all others.
 func (s *Server) Gateway(ctx context.Context, id string) (Device, error) {
 	var d Device
+	id = s.named(id)
+	s.note(id)
 	err := s.Call(ctx, http.MethodPost, "/api/v1/devices", newDevice{ID: id, Profile: "generic-json", Gateway: true}, &d)
 	return d, err
 }

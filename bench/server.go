@@ -36,6 +36,7 @@ type Server struct {
 	Pid  int // of the process that was started, 0 for one that ran already
 
 	socket *http.Client
+	guest  *guest // nil for a server of the measurement's own
 	cmd    *exec.Cmd
 	gone   chan struct{} // closed when the process has ended
 	err    error         // how it ended
@@ -194,6 +195,7 @@ func (s *Server) Lines(ctx context.Context, lines io.Reader) error {
 		return fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
+	s.prove(req)
 	resp, err := s.socket.Do(req)
 	if err != nil {
 		return fmt.Errorf("post batch: %w", err)
