@@ -229,7 +229,7 @@ func TestSingleStatus(t *testing.T) {
 			if r.status >= 400 && r.header.Get("Content-Type") != "application/problem+json" {
 				t.Errorf("content type %q", r.header.Get("Content-Type"))
 			}
-			if (r.status == 401) != (r.header.Get("WWW-Authenticate") != "") || (r.status == 503) != (r.header.Get("Retry-After") != "") {
+			if (r.status == 401) != (r.header.Get("WWW-Authenticate") != "") || (r.status == 503 || r.status == 507) != (r.header.Get("Retry-After") != "") {
 				t.Errorf("headers %v", r.header)
 			}
 		})

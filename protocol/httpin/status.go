@@ -112,6 +112,8 @@ func (h *Handler) failWith(w http.ResponseWriter, err error, o *outcome) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="vigil", charset="UTF-8"`)
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
+	case http.StatusInsufficientStorage:
+		w.Header().Set("Retry-After", "30") // somebody makes room first
 	case http.StatusInternalServerError:
 		h.c.Log.Error("ingest request failed", "err", err)
 	}
