@@ -25,6 +25,7 @@ func (s *server) chain() []consumer {
 	return []consumer{
 		{"store", s.db.Consume},
 		{"live", s.hub.Consume},
+		{"sightings", s.watch.sightings.consume},
 	}
 }
 

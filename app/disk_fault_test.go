@@ -3,6 +3,9 @@
 package app
 
 import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/bench"
 )
 
@@ -78,4 +82,57 @@ func fill(t *testing.T, path string, size int64) {
 	if err := syscall.Fallocate(int(f.Fd()), 0, 0, size); err != nil {
 		t.Skipf("this file system does not reserve room: %v", err)
 	}
+}
+
+// TestDoctorNamesRawMessagesCutShort lets the journal take more than its share
+// of a small disk: the oldest messages go before their time, their readings
+// stay, and the doctor says so.
+//
+// Seen to fail when trim does not look at the share.
+func TestDoctorNamesRawMessagesCutShort(t *testing.T) {
+	dir := smallDisk(t, 64<<20)
+	s := newSpine(t, dir)
+	ida := s.patient("Ida")
+	s.device("d", ida, vigil.Interval{})
+	const n = 60
+	noise := noisy(256 << 10)
+	var want []string
+	for i := range n {
+		s.say(`{"t":%d,"o":%d,"x":"%s"}`, ms(taken)+int64(i), i, noise)
+		want = append(want, fmt.Sprintf("%d good v1", i))
+	}
+	well(t, s.health(s.ctx), "raw retention")
+	if err := s.db.Checkpoint(s.ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.trim(s.ctx)
+	if s.journal.Stats().Partitions[s.journal.PartitionOf(ida)].First <= 1 {
+		t.Fatalf("nothing was trimmed of %d bytes", s.journal.Bytes())
+	}
+	says(t, s.health(s.ctx), "raw retention", "a fifth of the disk", "readings are safe", "--raw-retention")
+	s.expect("the readings stay", ida, "spo2", want...)
+	s.close()
+}
+
+// smallDisk mounts a file system of its own in memory, and skips the test where
+// that is not allowed.
+func smallDisk(t *testing.T, size int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", size)); err != nil {
+		t.Skipf("a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// noisy is text that no compression makes smaller than three quarters.
+func noisy(n int) string {
+	b := make([]byte, n*3/4)
+	_, _ = rand.Read(b)
+	return base64.StdEncoding.EncodeToString(b)
 }

@@ -7,10 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
-	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/api"
+	"github.com/vigil-iomt/vigil/devices"
 )
 
 // Check is what health and Diagnose report.
@@ -27,25 +28,12 @@ func bad(name, advice, format string, args ...any) Check {
 
 // health checks the running server.
 func (s *server) health(ctx context.Context) []Check {
-	checks := []Check{
-		s.checkConsumers(), s.checkJournal(), s.checkDamage(), s.checkStore(ctx), checkDisk(s.c.Data, s.c.MinFree),
-		s.watch.check(), s.checkProfiles(), s.checkQuarantine(ctx), checkVersion(),
+	now := s.look(time.Now())
+	return []Check{
+		s.checkConsumers(now), s.checkJournal(), s.checkFlow(now), s.checkDamage(), s.checkRetention(), s.checkStore(ctx),
+		checkFolder(s.c.Data), checkDisk(s.c.Data, s.c.MinFree), s.watch.check(), s.checkClocks(now.at), s.checkLate(now.at),
+		s.checkProfiles(), s.checkQuarantine(now), s.checkTurned(), s.checkRefused(now), checkVersion(),
 	}
-	return checks
-}
-
-// checkConsumers tells how far the consumers are behind the journal.
-func (s *server) checkConsumers() Check {
-	behind := uint64(0)
-	for p := range s.journal.Partitions() {
-		if head, at := s.journal.Head(p), s.db.Applied(p); head > at {
-			behind += head - at
-		}
-	}
-	if !s.caughtUp.Load() {
-		return bad("consumers", "wait; the journal is being read since the last checkpoint", "catching up, %d frames behind", behind)
-	}
-	return good("consumers", "%d frames behind", behind)
 }
 
 // checkJournal tells how the journal is.
@@ -103,8 +91,13 @@ func (s *server) journalError() error {
 	return nil
 }
 
+// storeLimit is how long the store may take for something small.
+const storeLimit = 5 * time.Second
+
 // checkStore asks the store for something small.
 func (s *server) checkStore(ctx context.Context) Check {
+	ctx, cancel := context.WithTimeout(ctx, storeLimit)
+	defer cancel()
 	if _, err := s.db.Documents(ctx, "token"); err != nil {
 		return bad("store", "look at the database and its disk", "cannot be read: %v", err)
 	}
@@ -134,30 +127,15 @@ func checkDisk(path string, minFree int64) Check {
 func (s *server) checkProfiles() Check {
 	c := s.profiles.Load()
 	if n := len(c.problems); n > 0 {
-		p := c.problems[0]
-		return bad("profiles", "`vigil profile check` lists everything that is wrong in a file",
-			"%d problem(s), first: %s %s: %s", n, p.File, p.Pos, p.Msg)
+		return profileProblem(c.problems[0], n)
 	}
 	for _, name := range s.registry.ProfilesInUse() {
 		if _, ok := c.Profile(name); !ok {
-			return bad("profiles", "put the file back into "+s.c.Profiles(), "devices use profile %s, which is not there", name)
+			return bad("profiles", "put the file back into "+s.c.Profiles()+", then `vigil quarantine replay`",
+				"profile %s is not there; all that its devices say goes to the quarantine: %s", name, s.devicesWith(name))
 		}
 	}
 	return good("profiles", "%d profiles", len(c.Profiles()))
-}
-
-// checkQuarantine tells whether messages wait for a repair.
-func (s *server) checkQuarantine(ctx context.Context) Check {
-	entries, err := s.db.Quarantine(ctx, vigil.QuarantineQuery{State: vigil.Open, Limit: 1000})
-	switch {
-	case err != nil:
-		return bad("quarantine", "look at the store", "cannot be read: %v", err)
-	case len(entries) == 0:
-		return good("quarantine", "empty")
-	case len(entries) < 1000:
-		return bad("quarantine", "`vigil quarantine list` shows why; mend the profile and replay", "%d messages were not understood", len(entries))
-	}
-	return bad("quarantine", "`vigil quarantine list` shows why; mend the profile and replay", "1000 or more messages were not understood")
 }
 
 // checkVersion names the versions.
@@ -181,7 +159,7 @@ func bytesText(n uint64) string {
 // messages can be kept.
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	var failed []Check
-	for _, c := range []Check{s.checkConsumers(), s.checkJournal(), checkDisk(s.c.Data, s.c.MinFree)} {
+	for _, c := range []Check{s.checkCaughtUp(), s.checkJournal(), checkDisk(s.c.Data, s.c.MinFree)} {
 		if !c.OK && !(c.Name == "disk" && c.Advice == "make room soon") {
 			failed = append(failed, c)
 		}
@@ -202,11 +180,42 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 
 // Diagnose checks a data folder whose server is not running.
 func Diagnose(c Config) []Check {
-	checks := []Check{checkFolder(c.Data), checkDisk(c.Data, c.MinFree), checkSync(c.Data), checkClock(), checkVersion()}
-	for name, addr := range map[string]string{"http port": c.HTTP, "mqtt port": c.MQTT} {
-		checks = append(checks, checkPort(name, addr))
+	return []Check{
+		checkFolder(c.Data), checkLock(c.Data), checkDisk(c.Data, c.MinFree), checkSync(c.Data), checkClock(),
+		checkFiles(c.Profiles()), checkPort("http", c.HTTP), checkPort("mqtt", c.MQTT), checkVersion(),
 	}
-	return checks
+}
+
+// checkLock tells whether a server holds the folder though nobody answers on
+// its socket.
+func checkLock(path string) Check {
+	f, err := os.OpenFile(filepath.Join(path, "vigil.lock"), os.O_RDWR, 0) // #nosec G304 -- the installation's own folder
+	if err != nil {
+		return good("lock", "nobody holds the folder")
+	}
+	defer func() { _ = f.Close() }()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { // #nosec G115 -- a file descriptor
+		return bad("lock", "it starts, stops, or hangs: look at its log; end it before you start another",
+			"a server holds %s and does not answer on its socket", path)
+	}
+	return good("lock", "nobody holds the folder")
+}
+
+// checkFiles tells whether the profiles in a folder load.
+func checkFiles(path string) Check {
+	c, problems := LoadProfiles(path)
+	for _, p := range problems {
+		if !p.Warning {
+			return profileProblem(p, len(problems))
+		}
+	}
+	return good("profiles", "%d profiles", len(c.Profiles()))
+}
+
+// profileProblem names the first of n problems.
+func profileProblem(p devices.Problem, n int) Check {
+	return bad("profiles", "`vigil profile check` lists everything that is wrong in a file",
+		"%d problem(s), first: %s %s: %s", n, p.File, p.Pos, p.Msg)
 }
 
 // checkFolder tells whether the data folder can be used.

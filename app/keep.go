@@ -26,18 +26,25 @@ const (
 
 // keepHouse does what has to be done now and then until ctx is done.
 func (s *server) keepHouse(ctx context.Context) error {
+	s.lookAround(time.Now())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		devices.Watch(ctx, s.c.Profiles(), profilesEvery, s.reload, iomt.ReadFolder)
 		return nil
 	})
-	g.Go(func() error { return every(ctx, lookEvery, func() { s.watch.look(time.Now()) }) })
+	g.Go(func() error { return every(ctx, lookEvery, func() { s.lookAround(time.Now()) }) })
 	g.Go(func() error { return every(ctx, trimEvery, func() { s.trim(ctx) }) })
 	g.Go(func() error { return every(ctx, pruneEvery, func() { s.prune(ctx) }) })
 	if s.c.Watchdog != "" {
 		g.Go(func() error { return every(ctx, heartbeat, func() { s.beat(ctx) }) })
 	}
 	return g.Wait()
+}
+
+// lookAround notes the clock and how the journal goes.
+func (s *server) lookAround(now time.Time) {
+	s.watch.look(now)
+	s.watch.recent.add(s.look(now))
 }
 
 // every calls f now and then until ctx is done.
@@ -73,8 +80,9 @@ func (s *server) trim(ctx context.Context) {
 			s.log.Error("cannot find the end of raw retention", "partition", p, "error", err)
 			continue
 		}
-		if tooMuch && committed > st.First {
-			before = max(before, st.First+(committed-st.First)/2)
+		if half := st.First + (committed-min(committed, st.First))/2; tooMuch && half > before {
+			before = half
+			s.watch.cut.Store(time.Now().UnixNano())
 		}
 		if before = min(before, committed+1); before <= st.First {
 			continue

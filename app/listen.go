@@ -32,7 +32,7 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 		}
 		addrs.MQTT = l.Addr().String()
 		s.mqtt = mqtt.New(mqtt.Config{
-			Listeners: []net.Listener{l}, Auth: s.registry, May: s.registry.MaySpeak, Now: time.Now, Log: s.log,
+			Listeners: []net.Listener{l}, Auth: s.gate(), May: s.gate().MaySpeak, Now: time.Now, Log: s.log,
 		})
 		group.Go(func() error { return s.supervise(ctx, "mqtt", s.mqtt) })
 	}
@@ -50,6 +50,9 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 	group.Go(func() error { return s.catchUp(ctx, addrs) })
 	return nil
 }
+
+// gate is the registry as drivers see it.
+func (s *server) gate() gate { return gate{s.registry, s.watch.turned} }
 
 // maxSocketPath is how long the path of a Unix socket may be on Linux.
 const maxSocketPath = 107

@@ -21,7 +21,7 @@ import (
 // httpin; everybody else passes the guard.
 func (s *server) routes() http.Handler {
 	s.httpin = httpin.New(httpin.Config{
-		Auth: s.registry, May: s.registry.MaySpeak, Trusted: trusted, Answers: answers{s.db}, Now: time.Now, Log: s.log,
+		Auth: s.gate(), May: s.gate().MaySpeak, Trusted: trusted, Answers: answers{s.db}, Now: time.Now, Log: s.log,
 	})
 	records := s.fhir()
 	inner := http.NewServeMux()
