@@ -8,7 +8,7 @@ WEB     := web/dist/wall.html
 RECORDINGS ?= $(wildcard ../shared/data/mitdb)
 WEBSRC  := $(shell find web/src web/*.html web/*.ts web/package.json web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: demo build test test-all lint bench micro crash fmt clean web api
+.PHONY: demo build test test-all lint bench micro crash mutants fmt clean web api
 
 demo: build            ## a simulated hospital in a throw-away folder, in the browser
 	$(BIN)/vigil demo $(if $(RECORDINGS),--recordings $(RECORDINGS))
@@ -39,6 +39,9 @@ micro:                 ## micro-benchmarks of the hot path
 RUNS ?= 200
 crash: build           ## kill the server RUNS times under load and miss nothing
 	$(BIN)/vigil bench crash --runs $(RUNS)
+
+mutants:               ## take out each protection in turn and see that its test misses it
+	scripts/mutants
 
 fmt:
 	gofmt -w .
