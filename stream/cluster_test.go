@@ -81,7 +81,8 @@ func until(t *testing.T, what string, ok func() bool) {
 // TestThreeProcessesOnThreeServers: three processes write to, and read from,
 // streams with three replicas; a server is stopped in the middle. All
 // acknowledged records are there once, in the same order for everybody, and the
-// partitions stay shared.
+// partitions stay shared. With an Answer of 15 ms it was seen to fail (five
+// records twice) when the search gave up its doubts too early.
 func TestThreeProcessesOnThreeServers(t *testing.T) {
 	const partitions, senders, each = 2, 10, 60
 	servers := cluster(t)
@@ -92,7 +93,7 @@ func TestThreeProcessesOnThreeServers(t *testing.T) {
 	node := func() *Journal {
 		return open(t, "", func(c *Config) {
 			c.URL, c.Replicas, c.Partitions = strings.Join(urls, ","), 3, partitions
-			c.Answer = time.Second
+			c.Answer = 100 * time.Millisecond // so that some outcomes are not known
 		})
 	}
 	r := newRegistrar(t)

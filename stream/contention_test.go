@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // TestRefusedFrameIsRepeatedWithoutASearch: another node's frame came first; the
@@ -34,6 +36,26 @@ func TestRefusedFrameIsRepeatedWithoutASearch(t *testing.T) {
 	}
 	if j.Head(0) != 7 {
 		t.Errorf("head %d, want 7", j.Head(0))
+	}
+}
+
+// TestDoubtLastsUntilNoAttemptCanLand: a cluster refuses with the sequence of a
+// frame that it has accepted but not stored; an attempt behind that one may land
+// when the stream ends, as far as can be seen, before it.
+func TestDoubtLastsUntilNoAttemptCanLand(t *testing.T) {
+	j := open(t, t.TempDir(), onePartition)
+	fillFrames(t, j, 5)
+	p := j.parts[0] // its committer sleeps
+	refusal := &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence, Description: "wrong last sequence: 6"}
+	for latest, doubtful := range map[uint64]bool{4: false, 5: true, 6: true} {
+		p.expected = 4
+		tr := trial{p: p, first: 500, searched: 4, doubtful: true, latest: latest}
+		if seq, again := tr.look(refusal); seq != 0 || !again || p.expected != 6 || tr.searched != 5 {
+			t.Errorf("found %d, again %v, expects %d, searched to %d; want 0, true, 6, 5", seq, again, p.expected, tr.searched)
+		}
+		if tr.doubtful != doubtful {
+			t.Errorf("an attempt expected %d and the stream ends at 5: doubtful %v", latest, tr.doubtful)
+		}
 	}
 }
 

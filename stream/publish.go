@@ -47,6 +47,7 @@ type trial struct {
 	first    uint64 // the producer's sequence of its first record
 	searched uint64 // the frame is not at or before this sequence
 	doubtful bool   // an attempt may have landed, or may still
+	latest   uint64 // the greatest sequence that such an attempt expected
 }
 
 func (t *trial) run() (uint64, error) {
@@ -105,7 +106,7 @@ func (p *partition) moved(refusal error) bool {
 func (t *trial) look(err error) (seq uint64, again bool) {
 	p, refused := t.p, wrongSequence(err)
 	if !refused {
-		t.doubtful = true
+		t.doubtful, t.latest = true, max(t.latest, p.expected)
 		p.j.c.Log.Warn("publish journal frame", "partition", p.number, "error", err)
 		p.failing.Store(&err)
 	}
@@ -119,9 +120,12 @@ func (t *trial) look(err error) (seq uint64, again bool) {
 		return seq, false
 	}
 	t.searched = max(t.searched, last)
-	if last > expected {
-		// What was sent before expected the stream to end earlier than it
-		// does: none of it can land any more.
+	if last > t.latest {
+		// Every attempt that may have landed expected the stream to end
+		// earlier than it does now: none can land any more. It is not enough
+		// to look at the attempt before: a cluster names frames that it has
+		// accepted but not yet stored when it refuses, and does not count
+		// them when it is asked where the stream ends.
 		t.doubtful = false
 	}
 	p.expected = last

@@ -36,7 +36,7 @@ func TestRepeatedFrameLandsOnce(t *testing.T) {
 	}
 	landed := func(first, want, total uint64) {
 		t.Helper()
-		doubtful := trial{p: p, frame: frame(first), first: first, searched: p.expected, doubtful: true}
+		doubtful := trial{p: p, frame: frame(first), first: first, searched: p.expected, doubtful: true, latest: p.expected}
 		seq, err := doubtful.run()
 		if err != nil || seq != want || count() != total {
 			t.Errorf("frame %d, %v, %d in all; want %d, %d", seq, err, count(), want, total)
