@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,6 +21,7 @@ type cut struct {
 	events    []*keptEvent
 	entries   []*keptEntry
 	moves     []move
+	at        vigil.Instant
 }
 
 // seriesCut is what a checkpoint writes of one series.
@@ -61,6 +63,9 @@ func (b *slab) copy(pts []vigil.Point) []vigil.Point {
 type positionCut struct {
 	part       int
 	seq, items uint64
+	lease      uint64
+	cut        int64 // how often the partition was written before
+	idle       bool  // nothing of it is to be written
 }
 
 // unloadAfter is how many checkpoints a head stays in memory that nothing is
@@ -72,12 +77,8 @@ const unloadAfter = 5
 func (db *DB) Checkpoint(ctx context.Context) error {
 	db.checkpointing.Lock()
 	defer db.checkpointing.Unlock()
-	c, err := db.cut()
-	if err == nil && !c.empty(db) {
-		err = db.d.in(ctx, func(tx *sql.Tx) error { return db.write(ctx, tx, c) })
-	}
+	c, err := db.commit(ctx)
 	if err != nil {
-		db.giveBack(c)
 		db.lastErr.Store(&err)
 		return err
 	}
@@ -91,6 +92,30 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	return nil
 }
 
+// commit writes a cut. A partition whose lease was lost is followed from then
+// on, and the rest is written without it. The caller holds checkpointing.
+func (db *DB) commit(ctx context.Context) (*cut, error) {
+	if err := db.use.check(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		c, err := db.cut()
+		if err == nil && !c.empty(db) {
+			c.at = vigil.InstantOf(db.c.Now())
+			err = db.d.in(ctx, func(tx *sql.Tx) error { return db.write(ctx, tx, c) })
+		}
+		if err == nil {
+			return c, nil
+		}
+		db.giveBack(c)
+		var gone *lostLease
+		if !errors.As(err, &gone) {
+			return nil, err
+		}
+		db.lose(gone.part)
+	}
+}
+
 // cut takes everything that is to be written. Consumers wait meanwhile: plain
 // points are copied here and encoded later.
 func (db *DB) cut() (*cut, error) {
@@ -100,7 +125,10 @@ func (db *DB) cut() (*cut, error) {
 	c := &cut{}
 	var room slab
 	for _, sh := range db.shards {
-		c.positions = append(c.positions, positionCut{sh.no, sh.seq, sh.items})
+		if !sh.held {
+			continue
+		}
+		c.positions = append(c.positions, positionCut{sh.no, sh.seq, sh.items, sh.lease, sh.base.cut, db.idle(sh)})
 		sh.bytes = 0
 		dirty := sh.dirty
 		sh.dirty = nil
@@ -124,10 +152,20 @@ func (db *DB) cut() (*cut, error) {
 		}
 		c.seen = append(c.seen, sh.writing)
 	}
-	c.events = db.events.cut()
-	c.entries = db.quar.cut()
-	c.moves = db.moves.cut()
+	held := func(slot int) bool { return db.shards[slot].held }
+	c.events = db.events.cut(held)
+	c.entries = db.quar.cut(held)
+	c.moves = db.moves.cut(held)
 	return c, nil
+}
+
+// idle tells whether nothing of a partition is to be written. The caller holds
+// every lock.
+func (db *DB) idle(sh *shard) bool {
+	i := db.slotOf(sh.no)
+	return db.c.Shared && len(sh.dirty)+len(sh.seen)+len(sh.writing) == 0 && sh.items == 0 &&
+		sh.seq == db.positions[sh.no].Load() && len(db.events.slots[i].pending) == 0 &&
+		len(db.quar.slots[i].pending) == 0 && len(db.moves.slots[i].pending) == 0
 }
 
 // cutSeries takes what is to be written of one series.
@@ -163,7 +201,7 @@ func (c *cut) empty(db *DB) bool {
 // write puts a cut into a transaction.
 func (db *DB) write(ctx context.Context, tx *sql.Tx, c *cut) error {
 	for _, f := range []func(context.Context, *sql.Tx, *cut) error{
-		db.writeSeries, db.writeChunks, db.writeHeads, db.writeSeen, db.writePositions,
+		db.writePositions, db.writeSeries, db.writeChunks, db.writeHeads, db.writeSeen,
 	} {
 		if err := f(ctx, tx, c); err != nil {
 			return err
@@ -276,10 +314,13 @@ func (db *DB) writeSeen(ctx context.Context, tx *sql.Tx, c *cut) error {
 
 // writePositions writes how far each partition was taken in.
 func (db *DB) writePositions(ctx context.Context, tx *sql.Tx, c *cut) error {
-	in := db.d.insert(tx, "positions", "part, seq, items",
-		"ON CONFLICT (part) DO UPDATE SET seq = excluded.seq, items = excluded.items")
+	if db.c.Shared {
+		return db.fence(ctx, tx, c)
+	}
+	in := db.d.insert(tx, "positions", "part, seq, items, cut, at", `ON CONFLICT (part) DO UPDATE SET
+		seq = excluded.seq, items = excluded.items, cut = positions.cut + 1, at = excluded.at`)
 	for _, p := range c.positions {
-		if err := in.row(ctx, p.part, int64(p.seq), int64(p.items)); err != nil { // #nosec G115 -- read back as it was
+		if err := in.row(ctx, p.part, int64(p.seq), int64(p.items), 1, int64(c.at)); err != nil { // #nosec G115 -- read back as it was
 			return err
 		}
 	}
@@ -299,8 +340,9 @@ func (db *DB) giveBack(c *cut) {
 			s.home.Load().bytes += len(b.data)
 		}
 	}
-	db.events.giveBack(c.events)
-	db.quar.giveBack(c.entries)
+	db.events.giveBack()
+	db.quar.giveBack()
+	db.moves.giveBack()
 }
 
 // settle takes from memory what was written.
@@ -321,6 +363,9 @@ func (db *DB) settle(c *cut) {
 	}
 	for _, p := range c.positions {
 		db.positions[p.part].Store(p.seq)
+		if c.at != 0 && !p.idle {
+			db.shards[p.part].base = base{p.cut + 1, c.at}
+		}
 	}
 	for _, sh := range db.shards {
 		sh.writing = nil
@@ -332,7 +377,7 @@ func (db *DB) settle(c *cut) {
 			return true
 		})
 	}
-	db.events.settle(c.events)
-	db.quar.settle(c.entries)
+	db.events.settle()
+	db.quar.settle()
 	db.moves.settle()
 }

@@ -48,6 +48,9 @@ func (db *DB) compact(ctx context.Context) error {
 	db.jobs = slices.Clone(db.jobs[n:])
 	var errs []error
 	for _, j := range jobs {
+		if !db.Holds(j.s.home.Load().no) {
+			continue
+		}
 		errs = append(errs, db.compactSeries(ctx, j))
 	}
 	return errors.Join(errs...)
@@ -140,6 +143,9 @@ func (db *DB) join(ctx context.Context, s *series, group []stored) error {
 	tspan, kspan, chunks = s.tspan, s.kspan, s.chunks
 	home.mu.Unlock()
 	err = db.d.in(ctx, func(tx *sql.Tx) error {
+		if err := db.fenceJoin(ctx, tx, home); err != nil {
+			return err
+		}
 		for _, r := range group {
 			_, err := tx.ExecContext(ctx, `DELETE FROM `+s.chunkTable()+` WHERE series = $1 AND t0 = $2 AND t1 = $3 AND no = $4`,
 				int64(s.id), int64(r.t0), int64(r.t1), r.no)
@@ -169,6 +175,9 @@ func (db *DB) join(ctx context.Context, s *series, group []stored) error {
 	db.counts.compacted.Add(uint64(len(group)))
 	home.mu.Lock()
 	home.forget(s)
+	if db.c.Shared {
+		home.base.cut++
+	}
 	home.mu.Unlock()
 	return nil
 }

@@ -27,6 +27,12 @@ type Config struct {
 	// QuarantinePerDevice is how many open entries of a device are kept one by
 	// one; 0 means 10,000. More are folded into counted groups by reason.
 	QuarantinePerDevice int
+	// Shared: several processes use the database, and each writes the partitions
+	// that it was given by Take. The others' it follows: it takes their frames in,
+	// and builds on what their holders wrote. It needs PostgreSQL and Frames.
+	Shared bool
+	// Frames hands on the frames after+1 to upTo of a partition once more.
+	Frames func(ctx context.Context, partition int, after, upTo uint64, handle func(context.Context, vigil.Frame) error) error
 }
 
 // The defaults of Config.
@@ -59,6 +65,7 @@ type DB struct {
 	wake          chan struct{} // memory is full, make a checkpoint
 	stop          context.CancelFunc
 	keeper        sync.WaitGroup
+	use           *use // of the database, beside or without others
 }
 
 // Open opens the store, creating or migrating its database, and reads the
@@ -69,6 +76,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	if c.Checkpoint == 0 {
 		c.Checkpoint = defaultCheckpoint
+	}
+	if c.Shared && (c.DSN == "" || c.Frames == nil) {
+		return nil, vigil.Errorf(vigil.Invalid, "several processes share a store only on PostgreSQL, and with a journal to read again")
 	}
 	if c.QuarantinePerDevice == 0 {
 		c.QuarantinePerDevice = defaultQuarantine
@@ -83,26 +93,50 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, d.write); err != nil {
+	db := &DB{c: c, d: d, positions: make([]atomic.Uint64, c.Partitions), wake: make(chan struct{}, 1)}
+	if db.use, err = d.claim(ctx, c.Shared); err != nil {
 		return nil, d.fail(err)
 	}
-	db := &DB{c: c, d: d, positions: make([]atomic.Uint64, c.Partitions), wake: make(chan struct{}, 1)}
-	for i := range c.Partitions {
-		db.shards = append(db.shards, newShard(i))
+	if err := migrate(ctx, d.write); err != nil {
+		return nil, db.fail(err)
 	}
-	db.quar.limit = c.QuarantinePerDevice
+	db.makeRoom()
 	for _, load := range []func(context.Context) error{
 		db.loadPositions, db.loadSeries, db.loadHeads, db.loadMoves, db.loadQuarantine,
 	} {
 		if err := load(ctx); err != nil {
-			return nil, d.fail(err)
+			return nil, db.fail(err)
 		}
+	}
+	if err := db.Follow(ctx); err != nil {
+		return nil, db.fail(err)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	db.stop = stop
 	db.keeper.Go(func() { db.keep(run) })
+	if c.Shared && c.Checkpoint > 0 {
+		db.keeper.Go(func() { db.keepFollowing(run) })
+	}
 	return db, nil
 }
+
+// makeRoom makes the memory of each partition.
+func (db *DB) makeRoom() {
+	slots := 1
+	if db.c.Shared {
+		slots = db.c.Partitions
+	}
+	for i := range db.c.Partitions {
+		db.shards = append(db.shards, newShard(i, !db.c.Shared))
+	}
+	db.events.slots = make([]slot[keptEvent], slots)
+	db.quar.slots = make([]slot[keptEntry], slots)
+	db.moves.slots = make([]moveSlot, slots)
+	db.quar.limit = db.c.QuarantinePerDevice
+}
+
+// fail closes what was opened and returns err.
+func (db *DB) fail(err error) error { return errors.Join(err, db.use.end(), db.d.close()) }
 
 // keep makes checkpoints when it is time or when memory is full.
 func (db *DB) keep(ctx context.Context) {
@@ -130,7 +164,7 @@ func (db *DB) keep(ctx context.Context) {
 func (db *DB) Close(ctx context.Context) error {
 	db.stop()
 	db.keeper.Wait()
-	return errors.Join(db.Checkpoint(ctx), db.d.close())
+	return errors.Join(db.Checkpoint(ctx), db.use.end(), db.d.close())
 }
 
 // loadPositions reads how far each partition has been taken in.
@@ -138,18 +172,19 @@ func (db *DB) loadPositions(ctx context.Context) error {
 	return db.d.each(ctx, func(rows scanner) error {
 		var part int
 		var seq, items int64
-		if err := rows.Scan(&part, &seq, &items); err != nil {
+		var b base
+		if err := rows.Scan(&part, &seq, &items, &b.cut, &b.at); err != nil {
 			return fault("read position", err)
 		}
 		if part >= len(db.shards) {
 			return fmt.Errorf("the store was made with more than %d partitions", len(db.shards))
 		}
 		sh := db.shards[part]
-		sh.seq, sh.items = uint64(seq), uint64(items) // #nosec G115 -- written from these types
+		sh.seq, sh.items, sh.base = uint64(seq), uint64(items), b // #nosec G115 -- written from these types
 		sh.applied.Store(sh.seq)
 		db.positions[part].Store(sh.seq)
 		return nil
-	}, `SELECT part, seq, items FROM positions`)
+	}, `SELECT part, seq, items, cut, at FROM positions`)
 }
 
 // Position returns the committed position of a partition: every frame up to it

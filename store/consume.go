@@ -27,34 +27,64 @@ const placeBits = 20
 // what was done stays done and is not done twice.
 func (db *DB) Consume(ctx context.Context, f vigil.Frame) error {
 	sh := db.shards[f.Partition]
+	if err := sh.enter(ctx); err != nil {
+		return err
+	}
+	bytes, err := db.consume(ctx, sh, &f)
+	sh.leave()
+	if err != nil || bytes <= softBytes {
+		return err
+	}
+	return db.bound(ctx, sh, bytes)
+}
+
+// consume takes one frame in while it is the partition's turn, and returns how
+// much memory waits for a checkpoint.
+func (db *DB) consume(ctx context.Context, sh *shard, f *vigil.Frame) (int, error) {
 	switch at := sh.applied.Load(); {
 	case f.Seq <= at:
-		return nil
+		return 0, nil
 	case f.Seq != at+1:
-		return vigil.Errorf(vigil.Invalid, "frame %d of partition %d came after frame %d", f.Seq, f.Partition, at)
+		return 0, vigil.Errorf(vigil.Invalid, "frame %d of partition %d came after frame %d", f.Seq, f.Partition, at)
 	}
 	err := db.insist(ctx, func() error {
-		t := taking{db: db, sh: sh, frame: &f}
+		t := taking{db: db, sh: sh, frame: f}
 		err := t.frameAll(ctx)
 		db.counts.add(&t.counts)
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	sh.seq, sh.items = f.Seq, 0
 	sh.applied.Store(f.Seq)
-	bytes := sh.bytes
-	sh.mu.Unlock()
-	if bytes > softBytes {
-		select {
-		case db.wake <- struct{}{}:
-		default:
+	return sh.bytes, nil
+}
+
+// bound sees to it that memory does not grow for ever: it asks for a checkpoint,
+// and when there is too much of it waits for one, be it another process's.
+func (db *DB) bound(ctx context.Context, sh *shard, bytes int) error {
+	for !db.Holds(sh.no) {
+		if bytes <= hardBytes {
+			return nil
 		}
+		select {
+		case <-sh.moved:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the holder of partition %d: %w", sh.no, ctx.Err())
+		}
+		sh.mu.RLock()
+		bytes = sh.bytes
+		sh.mu.RUnlock()
 	}
 	if bytes > hardBytes {
 		return db.insist(ctx, func() error { return db.Checkpoint(ctx) })
+	}
+	select {
+	case db.wake <- struct{}{}:
+	default:
 	}
 	return nil
 }
@@ -86,6 +116,21 @@ type taking struct {
 	frame  *vigil.Frame
 	counts tally
 	epoch  uint32
+	alone  bool // the caller holds every lock
+}
+
+// slot returns the slot of what the frame says.
+func (t *taking) slot() int { return t.db.slotOf(t.frame.Partition) }
+
+// lockAll locks every shard, unless the caller did.
+func (t *taking) lockAll() (unlock func()) {
+	unlock = func() {}
+	if !t.alone {
+		t.db.lockAll()
+		unlock = t.db.unlockAll
+	}
+	t.epoch = t.db.epoch
+	return unlock
 }
 
 // frameAll takes every record in that was not before.
@@ -116,7 +161,7 @@ func (t *taking) record(ctx context.Context, r *vigil.Record, at, n uint64) erro
 			}
 			return err
 		}
-		t.db.rehome(astray.s, t.sh)
+		t.rehome(astray.s)
 	}
 }
 
@@ -127,10 +172,9 @@ func (*elsewhere) Error() string { return "the series is at home in another part
 
 // rehome moves a series to another shard: the journal puts its subject into
 // another partition than it did.
-func (db *DB) rehome(s *series, to *shard) {
-	db.lockAll()
-	defer db.unlockAll()
-	from := s.home.Load()
+func (t *taking) rehome(s *series) {
+	defer t.lockAll()()
+	to, from := t.sh, s.home.Load()
 	if from == to {
 		return
 	}
@@ -142,14 +186,16 @@ func (db *DB) rehome(s *series, to *shard) {
 		to.loaded = append(to.loaded, s)
 	}
 	s.dirty = false
-	to.mark(s, db.epoch)
+	to.mark(s, t.epoch)
 }
 
 // locked takes the items of a record in that were not before.
 func (t *taking) locked(ctx context.Context, r *vigil.Record, at, n uint64) error {
 	sh := t.sh
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
+	if !t.alone {
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+	}
 	t.epoch = t.db.epoch
 	if at+n <= sh.items {
 		return nil
@@ -160,7 +206,7 @@ func (t *taking) locked(ctx context.Context, r *vigil.Record, at, n uint64) erro
 			return err
 		}
 	case vigil.Quarantined:
-		if err := t.db.quar.take(ctx, t.db, r, t.frame.At); err != nil {
+		if err := t.refused(ctx, r); err != nil {
 			return err
 		}
 	case vigil.Reattributed:
@@ -172,8 +218,7 @@ func (t *taking) locked(ctx context.Context, r *vigil.Record, at, n uint64) erro
 // understood takes the readings, waves and events of a record in.
 func (t *taking) understood(ctx context.Context, r *vigil.Record, at uint64) error {
 	if r.Message.Replay != "" {
-		err := t.db.quar.replayed(ctx, t.db, r.Message.Replay, max(t.frame.At, r.Message.Arrived))
-		if err != nil {
+		if err := t.replayed(ctx, r); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"math"
 	"slices"
@@ -29,10 +30,74 @@ type keptEvent struct {
 	attribution uint8
 }
 
-// An eventLog holds the events that the database does not have yet.
+// with returns an event with the flags of another copy of it. Flags are only
+// ever added.
+func (e *keptEvent) with(o *keptEvent) *keptEvent {
+	switch {
+	case e == nil:
+		return o
+	case o == nil || e.Quality|o.Quality == e.Quality:
+		return e
+	}
+	both := *e
+	both.Quality |= o.Quality
+	return &both
+}
+
+// An eventLog holds the events that the database does not have yet, by who
+// writes them.
 type eventLog struct {
-	mu               sync.Mutex
-	pending, writing map[string]*keptEvent
+	mu    sync.Mutex
+	slots []slot[keptEvent]
+}
+
+// A slot is what the holder of one partition has to write, by id. In a store
+// that is alone there is one for all.
+type slot[T any] struct{ pending, writing map[string]*T }
+
+// put lists something for writing.
+func (s *slot[T]) put(id string, v *T) {
+	if s.pending == nil {
+		s.pending = map[string]*T{}
+	}
+	s.pending[id] = v
+}
+
+// get returns what is listed under an id, nil when nothing is.
+func (s *slot[T]) get(id string) *T { return cmp.Or(s.pending[id], s.writing[id]) }
+
+// cut takes what is to be written.
+func (s *slot[T]) cut() map[string]*T {
+	s.giveBack()
+	s.writing, s.pending = s.pending, nil
+	return s.writing
+}
+
+// giveBack lists again what could not be written.
+func (s *slot[T]) giveBack() {
+	for id, v := range s.writing {
+		if _, newer := s.pending[id]; !newer {
+			s.put(id, v)
+		}
+	}
+	s.writing = nil
+}
+
+// slotOf returns the slot of what a frame of a partition says.
+func (db *DB) slotOf(partition int) int {
+	if !db.c.Shared {
+		return 0
+	}
+	return partition
+}
+
+// slotOfDevice returns the slot of how the events of a device change their
+// subject. It has to be the same in whatever order frames of several partitions
+// are taken in.
+func (db *DB) slotOfDevice(d vigil.DeviceID) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(d))
+	return db.slotOf(int(h.Sum32() % uint32(len(db.shards)))) // #nosec G115 -- a few
 }
 
 // eventV1 is the first byte of an event's data: JSON of eventBody follows.
@@ -89,7 +154,7 @@ func (t *taking) event(ctx context.Context, r *vigil.Record, v *vigil.Event, ite
 		return t.contradicts(ctx, first, e)
 	}
 	t.counts.events++
-	t.sh.bytes += t.db.events.put(e)
+	t.sh.bytes += t.db.events.put(t.slot(), e)
 	return nil
 }
 
@@ -108,11 +173,11 @@ func (t *taking) contradicts(ctx context.Context, first, e *keptEvent) error {
 	t.counts.conflicts++
 	t.counts.events++
 	e.Quality |= vigil.Conflict
-	t.sh.bytes += t.db.events.put(e)
+	t.sh.bytes += t.db.events.put(t.slot(), e)
 	if !first.Quality.Has(vigil.Conflict) {
 		flagged := *first
 		flagged.Quality |= vigil.Conflict
-		t.sh.bytes += t.db.events.put(&flagged)
+		t.sh.bytes += t.db.events.put(t.slot(), &flagged)
 	}
 	return nil
 }
@@ -121,13 +186,10 @@ func (t *taking) contradicts(ctx context.Context, first, e *keptEvent) error {
 func sameEvent(a, b *keptEvent) bool { return a.Title == b.Title && bytes.Equal(a.Data, b.Data) }
 
 // put lists an event for writing and returns how many bytes it takes.
-func (l *eventLog) put(e *keptEvent) int {
+func (l *eventLog) put(slot int, e *keptEvent) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pending == nil {
-		l.pending = map[string]*keptEvent{}
-	}
-	l.pending[e.ID] = e
+	l.slots[slot].put(e.ID, e)
 	return 256 + len(e.Data)
 }
 
@@ -136,47 +198,67 @@ func (l *eventLog) put(e *keptEvent) int {
 func (l *eventLog) inMemory() map[string]*keptEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := make(map[string]*keptEvent, len(l.writing)+len(l.pending))
-	maps.Copy(out, l.writing)
-	maps.Copy(out, l.pending)
+	out := map[string]*keptEvent{}
+	for i := range l.slots {
+		s := &l.slots[i]
+		for _, m := range []map[string]*keptEvent{s.pending, s.writing} {
+			for id, e := range m {
+				out[id] = out[id].with(e)
+			}
+		}
+	}
 	return out
 }
 
-// cut takes what is to be written.
-func (l *eventLog) cut() []*keptEvent {
+// cut takes what is to be written, by id.
+func (l *eventLog) cut(held func(slot int) bool) []*keptEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writing, l.pending = l.pending, nil
-	return slices.Collect(maps.Values(l.writing))
+	var out []*keptEvent
+	for i := range l.slots {
+		if held(i) {
+			out = slices.AppendSeq(out, maps.Values(l.slots[i].cut()))
+		}
+	}
+	slices.SortFunc(out, func(a, b *keptEvent) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// swap puts other contents into a slot and returns what was there.
+func (l *eventLog) swap(i int, s slot[keptEvent]) slot[keptEvent] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, l.slots[i] = l.slots[i], s
+	return s
 }
 
 // giveBack lists again what could not be written.
-func (l *eventLog) giveBack(list []*keptEvent) {
+func (l *eventLog) giveBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writing = nil
-	if l.pending == nil {
-		l.pending = map[string]*keptEvent{}
-	}
-	for _, e := range list {
-		if _, newer := l.pending[e.ID]; !newer {
-			l.pending[e.ID] = e
-		}
+	for i := range l.slots {
+		l.slots[i].giveBack()
 	}
 }
 
 // settle forgets what was written.
-func (l *eventLog) settle([]*keptEvent) {
+func (l *eventLog) settle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writing = nil
+	for i := range l.slots {
+		l.slots[i].writing = nil
+	}
 }
 
 // get returns an event that is in memory.
 func (l *eventLog) get(id string) *keptEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return cmp.Or(l.pending[id], l.writing[id])
+	var out *keptEvent
+	for i := range l.slots {
+		out = out.with(l.slots[i].get(id))
+	}
+	return out
 }
 
 // eventByID returns an event, nil when there is none.
@@ -229,7 +311,7 @@ func (db *DB) eventRows(ctx context.Context, where string, args ...any) ([]*kept
 // writeEvents writes events, new ones and changed ones.
 func (db *DB) writeEvents(ctx context.Context, tx *sql.Tx, list []*keptEvent) error {
 	in := db.d.insert(tx, "events", "id, subject, device, type, taken, part, position, quality, attribution, data",
-		"ON CONFLICT (id) DO UPDATE SET quality = excluded.quality")
+		"ON CONFLICT (id) DO UPDATE SET quality = events.quality | excluded.quality")
 	for _, e := range list {
 		body, err := json.Marshal(eventBody{e.Channel, e.Title, e.Codes, e.Arrived, e.stated, e.Data})
 		if err != nil {

@@ -326,8 +326,7 @@ func (db *DB) storedHeads(ctx context.Context, id vigil.SeriesID) (open, late he
 // loadHeads reads the summary of every head; the points stay in the database
 // until someone needs them.
 func (db *DB) loadHeads(ctx context.Context) error {
-	var plain []byte
-	var pts []vigil.Point
+	var room newest
 	return db.d.each(ctx, func(rows scanner) error {
 		var id vigil.SeriesID
 		var kmax, kspan int64
@@ -338,24 +337,39 @@ func (db *DB) loadHeads(ctx context.Context) error {
 			return fault("read head", err)
 		}
 		s := db.dict.byID[id]
+		if s == nil && db.c.Shared {
+			return nil // made since the dictionary was read; Follow brings it
+		}
 		if s == nil {
 			return damaged("head of a series", errors.New("the series is not in the dictionary"))
 		}
 		s.kmax, s.kspan, s.tmax, s.tspan, s.sealed, s.chunks = keyOf(kmax), keyOf(kspan), tmax, tspan, sealed, chunks
-		s.stored = true
-		if s.stale = len(latest) == 0 && !s.wave; len(latest) == 0 {
-			return nil
-		}
-		var err error
-		if plain, err = db.c.Sealer.Open(plain[:0], latest); err != nil {
-			return damaged("newest point of a series", err)
-		}
-		if pts, err = chunk.Points(pts[:0], plain); err != nil || len(pts) != 1 {
-			return damaged("newest point of a series", err)
-		}
-		s.latest, s.hasLatest = pts[0], true
-		return nil
+		return db.setHead(s, latest, &room)
 	}, `SELECT series, kmax, kspan, tmax, tspan, sealed, chunks, latest FROM heads`)
+}
+
+// newest is room to read newest points in.
+type newest struct {
+	plain []byte
+	pts   []vigil.Point
+}
+
+// setHead notes that the database has a head of the series, and the newest point
+// in it.
+func (db *DB) setHead(s *series, latest []byte, room *newest) error {
+	s.stored = true
+	if s.stale = len(latest) == 0 && !s.wave; len(latest) == 0 {
+		return nil
+	}
+	var err error
+	if room.plain, err = db.c.Sealer.Open(room.plain[:0], latest); err != nil {
+		return damaged("newest point of a series", err)
+	}
+	if room.pts, err = chunk.Points(room.pts[:0], room.plain); err != nil || len(room.pts) != 1 {
+		return damaged("newest point of a series", err)
+	}
+	s.latest, s.hasLatest = room.pts[0], true
+	return nil
 }
 
 // keyColumn turns the top bit of a key over, so that the database sorts keys as

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -21,6 +22,10 @@ type move struct {
 	during vigil.Interval
 	to     vigil.Subject
 	at     vigil.Instant
+
+	part     int           // partition of the journal that it came in, where the new subject is at home; -1: not known
+	position uint64        // there
+	carried  vigil.Instant // when something followed it last, as far as is known
 }
 
 // A moveLog knows every move. Readings of the old subject may still be on their
@@ -29,9 +34,21 @@ type move struct {
 type moveLog struct {
 	byDevice atomic.Pointer[map[vigil.DeviceID][]move] // as they were decided; replaced, never changed
 
-	mu      sync.Mutex
+	mu    sync.Mutex
+	slots []moveSlot // by who writes them
+}
+
+// A moveSlot is what the holder of one partition has to write.
+type moveSlot struct {
 	pending []move
 	cutting int // how many of pending are being written
+}
+
+// list lists a move for writing.
+func (l *moveLog) list(slot int, m move) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.slots[slot].pending = append(l.slots[slot].pending, m)
 }
 
 // of returns the moves of a device.
@@ -51,7 +68,8 @@ func (l *moveLog) add(list ...move) {
 		}
 	}
 	for _, m := range list {
-		ms := append(slices.Clone(next[m.device]), m)
+		ms := slices.DeleteFunc(slices.Clone(next[m.device]), func(o move) bool { return o.id == m.id })
+		ms = append(ms, m)
 		slices.SortFunc(ms, inTurn)
 		next[m.device] = ms
 	}
@@ -82,23 +100,28 @@ func last(moves []move, taken vigil.Instant) (move, bool) {
 // reattributed carries a reattribution out, once.
 func (t *taking) reattributed(ctx context.Context, r *vigil.Record, item uint64) error {
 	db := t.db
-	db.lockAll()
-	defer db.unlockAll()
-	t.epoch = db.epoch
+	defer t.lockAll()()
 	if item < t.sh.items {
 		return nil
 	}
-	m := move{r.Change.ID, r.Change.Device, r.Change.During, r.Change.To, cmp.Or(r.Change.At, max(t.frame.At, r.Message.Arrived))}
-	if !slices.ContainsFunc(db.moves.of(m.device), func(o move) bool { return o.id == m.id }) {
+	m := move{
+		id: r.Change.ID, device: r.Change.Device, during: r.Change.During, to: r.Change.To,
+		at:   cmp.Or(r.Change.At, max(t.frame.At, r.Message.Arrived)),
+		part: t.sh.no, position: t.position(item), carried: vigil.InstantOf(db.c.Now()),
+	}
+	switch slices.ContainsFunc(db.moves.of(m.device), func(o move) bool { return o.id == m.id }) {
+	case true:
+		if db.c.Shared { // it was learnt otherwise, or its partition was built anew
+			db.moves.list(t.slot(), m)
+		}
+	case false:
 		known := append(slices.Clone(db.moves.of(m.device)), m)
 		slices.SortFunc(known, inTurn)
 		if err := t.carry(ctx, m, known, item); err != nil {
 			return err
 		}
-		db.moves.mu.Lock()
 		db.moves.add(m)
-		db.moves.pending = append(db.moves.pending, m)
-		db.moves.mu.Unlock()
+		db.moves.list(t.slot(), m)
 	}
 	t.sh.items = item + 1
 	return nil
@@ -129,12 +152,15 @@ func (t *taking) followMoves(ctx context.Context, r *vigil.Record, item uint64) 
 	if len(due) == 0 {
 		return nil
 	}
-	t.db.lockAll()
-	defer t.db.unlockAll()
-	t.epoch = t.db.epoch
+	defer t.lockAll()()
 	for _, m := range due {
 		if err := t.carry(ctx, m, moves, item); err != nil {
 			return err
+		}
+		if t.db.c.Shared { // others carry it again when they build on this
+			m.carried = vigil.InstantOf(t.db.c.Now())
+			t.db.moves.add(m)
+			t.db.moves.list(t.slot(), m)
 		}
 	}
 	return nil
@@ -143,9 +169,7 @@ func (t *taking) followMoves(ctx context.Context, r *vigil.Record, item uint64) 
 // carry moves everything that m governs to m's subject. Doing it again moves
 // what has come since. The caller holds every lock.
 func (t *taking) carry(ctx context.Context, m move, moves []move, item uint64) error {
-	from := t.db.dict.all(func(s *series) bool { return s.device == m.device && s.subject != m.to })
-	slices.SortFunc(from, func(a, b *series) int { return cmp.Compare(a.id, b.id) })
-	for _, s := range from {
+	for _, s := range t.db.origins(m) {
 		if err := t.db.load(ctx, s); err != nil {
 			return err
 		}
@@ -160,13 +184,24 @@ func (t *taking) carry(ctx context.Context, m move, moves []move, item uint64) e
 	return t.carryEvents(ctx, m, moves, item)
 }
 
+// origins returns the series that a move may take something from, by id.
+func (db *DB) origins(m move) []*series {
+	from := db.dict.all(func(s *series) bool { return s.device == m.device && s.subject != m.to })
+	slices.SortFunc(from, func(a, b *series) int { return cmp.Compare(a.id, b.id) })
+	return from
+}
+
 // target returns the series of m's subject that takes what s has, made when
 // there is none.
 func (t *taking) target(ctx context.Context, s *series, m move) (*series, error) {
 	metric := s.metric.Load()
 	to, id := t.db.dict.find(m.to, s.device, s.channel, metric)
 	if to == nil {
-		to = t.db.create(t.sh, id, m.to, s.device, s.channel, metric)
+		home := t.sh
+		if m.part >= 0 && m.part < len(t.db.shards) {
+			home = t.db.shards[m.part]
+		}
+		to = t.db.create(home, id, m.to, s.device, s.channel, metric)
 	}
 	return to, t.db.load(ctx, to)
 }
@@ -192,7 +227,7 @@ func (t *taking) carryPoints(ctx context.Context, s *series, m move, moves []mov
 					return false
 				}
 			}
-			if failed = t.carryPoint(ctx, s, to, p); failed != nil {
+			if failed = t.carryPoint(ctx, s, to, p, true); failed != nil {
 				return false
 			}
 		}
@@ -201,8 +236,8 @@ func (t *taking) carryPoints(ctx context.Context, s *series, m move, moves []mov
 	return cmp.Or(failed, err)
 }
 
-// carryPoint moves one point.
-func (t *taking) carryPoint(ctx context.Context, s, to *series, p vigil.Point) error {
+// carryPoint moves one point; withdraw ends it where it was.
+func (t *taking) carryPoint(ctx context.Context, s, to *series, p vigil.Point, withdraw bool) error {
 	home := to.home.Load()
 	given := p
 	given.Attribution++
@@ -224,6 +259,9 @@ func (t *taking) carryPoint(ctx context.Context, s, to *series, p vigil.Point) e
 		}
 	}
 	t.counts.moved++
+	if !withdraw {
+		return nil
+	}
 	old, gone := p, p
 	old.Quality |= superseded
 	gone.Version++
@@ -252,21 +290,9 @@ func (t *taking) carryWaves(ctx context.Context, s *series, m move, moves []move
 	if err != nil {
 		return err
 	}
-	home := to.home.Load()
 	for _, w := range blocks {
-		given := w
-		given.Quality = w.Quality&^(inner|vigil.Conflict) | attributed(attributionOf(&w)+1)
-		known, err := t.db.knownWaves(ctx, home, to, w.KeyKind, w.Key)
-		if err != nil {
+		if err := t.giveWave(ctx, to, w); err != nil {
 			return err
-		}
-		here := slices.ContainsFunc(known, func(k vigil.Wave) bool {
-			return !k.Quality.Has(vigil.EnteredInError) && sameSamples(&k, &w)
-		})
-		if !here {
-			if err := home.putWave(to, given, t.epoch); err != nil {
-				return err
-			}
 		}
 		w.Quality |= vigil.EnteredInError
 		if err := s.home.Load().putWave(s, w, t.epoch); err != nil {
@@ -275,6 +301,23 @@ func (t *taking) carryWaves(ctx context.Context, s *series, m move, moves []move
 		t.counts.moved++
 	}
 	return nil
+}
+
+// giveWave gives one block to another series, unless it has it.
+func (t *taking) giveWave(ctx context.Context, to *series, w vigil.Wave) error {
+	home := to.home.Load()
+	known, err := t.db.knownWaves(ctx, home, to, w.KeyKind, w.Key)
+	if err != nil {
+		return err
+	}
+	here := slices.ContainsFunc(known, func(k vigil.Wave) bool {
+		return !k.Quality.Has(vigil.EnteredInError) && sameSamples(&k, &w)
+	})
+	if here {
+		return nil
+	}
+	w.Quality = w.Quality&^(inner|vigil.Conflict|vigil.EnteredInError) | attributed(attributionOf(&w)+1)
+	return home.putWave(to, w, t.epoch)
 }
 
 // carryEvents moves the events of a device. The new ones enter the journal's
@@ -307,8 +350,9 @@ func (t *taking) carryEvents(ctx context.Context, m move, moves []move, item uin
 		given.ID = hashID(e.ID, m.to.String(), strconv.Itoa(int(given.attribution)))
 		given.Subject, given.Partition, given.Position = m.to, t.frame.Partition, t.position(item)
 		gone.Quality |= vigil.EnteredInError
-		t.db.events.put(&given)
-		t.db.events.put(&gone)
+		slot := t.db.slotOfDevice(m.device)
+		t.db.events.put(slot, &given)
+		t.db.events.put(slot, &gone)
 		t.counts.moved++
 	}
 	return nil
@@ -319,26 +363,41 @@ func (db *DB) loadMoves(ctx context.Context) error {
 	var list []move
 	err := db.d.each(ctx, func(rows scanner) error {
 		var m move
-		var to string
-		if err := rows.Scan(&m.id, &m.device, &m.during.From, &m.during.To, &to, &m.at); err != nil {
-			return fault("read reattribution", err)
-		}
-		var err error
-		if m.to, err = vigil.ParseSubject(to); err != nil {
-			return damaged("reattribution", err)
+		if err := m.scan(rows); err != nil {
+			return err
 		}
 		list = append(list, m)
 		return nil
-	}, `SELECT id, device, t0, t1, target, at FROM moves`)
+	}, `SELECT `+moveColumns+` FROM moves`)
 	db.moves.add(list...)
 	return err
 }
 
+// moveColumns are the columns that scan reads.
+const moveColumns = `id, device, t0, t1, target, at, part, position, carried`
+
+// scan reads a move.
+func (m *move) scan(rows scanner) error {
+	var to string
+	var position int64
+	if err := rows.Scan(&m.id, &m.device, &m.during.From, &m.during.To, &to, &m.at, &m.part, &position, &m.carried); err != nil {
+		return fault("read reattribution", err)
+	}
+	m.position = uint64(position) // #nosec G115 -- written from this type
+	var err error
+	if m.to, err = vigil.ParseSubject(to); err != nil {
+		return damaged("reattribution", err)
+	}
+	return nil
+}
+
 // writeMoves writes moves that were carried out.
 func (db *DB) writeMoves(ctx context.Context, tx *sql.Tx, list []move) error {
-	in := db.d.insert(tx, "moves", "id, device, t0, t1, target, at", "ON CONFLICT (id) DO NOTHING")
+	in := db.d.insert(tx, "moves", moveColumns, `ON CONFLICT (id) DO UPDATE SET
+		carried = CASE WHEN excluded.carried > moves.carried THEN excluded.carried ELSE moves.carried END`)
 	for _, m := range list {
-		err := in.row(ctx, m.id, string(m.device), int64(m.during.From), int64(m.during.To), m.to.String(), int64(m.at))
+		err := in.row(ctx, m.id, string(m.device), int64(m.during.From), int64(m.during.To), m.to.String(), int64(m.at),
+			m.part, int64(m.position), int64(m.carried)) // #nosec G115 -- read back as it was
 		if err != nil {
 			return err
 		}
@@ -346,18 +405,47 @@ func (db *DB) writeMoves(ctx context.Context, tx *sql.Tx, list []move) error {
 	return in.end(ctx)
 }
 
-// cut takes what is to be written.
-func (l *moveLog) cut() []move {
+// cut takes what is to be written, each move once.
+func (l *moveLog) cut(held func(slot int) bool) []move {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cutting = len(l.pending)
-	return l.pending[:l.cutting:l.cutting]
+	last := map[string]move{}
+	for i := range l.slots {
+		if s := &l.slots[i]; held(i) {
+			s.cutting = len(s.pending)
+			for _, m := range s.pending {
+				if m.carried >= last[m.id].carried {
+					last[m.id] = m
+				}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(last), func(a, b move) int { return cmp.Compare(a.id, b.id) })
+}
+
+// swap puts other contents into a slot and returns what was there.
+func (l *moveLog) swap(i int, s moveSlot) moveSlot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, l.slots[i] = l.slots[i], s
+	return s
+}
+
+// giveBack lists again what could not be written.
+func (l *moveLog) giveBack() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.slots {
+		l.slots[i].cutting = 0
+	}
 }
 
 // settle forgets what was written.
 func (l *moveLog) settle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pending = slices.Clone(l.pending[l.cutting:])
-	l.cutting = 0
+	for i := range l.slots {
+		s := &l.slots[i]
+		s.pending, s.cutting = slices.Clone(s.pending[s.cutting:]), 0
+	}
 }

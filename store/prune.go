@@ -22,11 +22,26 @@ const messageMemory = 30 * 24 * time.Hour
 
 // Prune deletes what is over its time: whole chunks whose last point is, events,
 // closed quarantine entries, and message ids after 30 days. Series keep their
-// ids, open quarantine entries stay.
+// ids, open quarantine entries stay. Of the stores that share a database the one
+// that holds partition 0 deletes.
 func (db *DB) Prune(ctx context.Context, policy Retention, now time.Time) error {
 	db.checkpointing.Lock()
 	defer db.checkpointing.Unlock()
-	before := func(d time.Duration) int64 { return int64(vigil.InstantOf(now.Add(-d))) }
+	if db.Holds(0) {
+		if err := db.pruneDatabase(ctx, policy, now); err != nil {
+			return err
+		}
+	}
+	db.pruneMemory(policy, now)
+	return nil
+}
+
+// longAgo returns what lies a time before now.
+func longAgo(now time.Time, d time.Duration) int64 { return int64(vigil.InstantOf(now.Add(-d))) }
+
+// pruneDatabase deletes rows.
+func (db *DB) pruneDatabase(ctx context.Context, policy Retention, now time.Time) error {
+	before := func(d time.Duration) int64 { return longAgo(now, d) }
 	deletions := []struct {
 		keep time.Duration
 		text string
@@ -60,6 +75,12 @@ func (db *DB) Prune(ctx context.Context, policy Retention, now time.Time) error 
 			}
 		}
 	}
+	return nil
+}
+
+// pruneMemory forgets the heads of series that have nothing newer. What other
+// processes hold is built anew after they wrote it.
+func (db *DB) pruneMemory(policy Retention, now time.Time) {
 	db.lockAll()
 	defer db.unlockAll()
 	for _, s := range db.dict.all(func(*series) bool { return true }) {
@@ -67,17 +88,16 @@ func (db *DB) Prune(ctx context.Context, policy Retention, now time.Time) error 
 		if s.wave {
 			keep = policy.Waves
 		}
-		if keep <= 0 {
+		if keep <= 0 || !s.home.Load().held {
 			continue
 		}
 		s.home.Load().forget(s)
-		if s.tmax != 0 && s.tmax < vigil.Instant(before(keep)) && len(s.pending) == 0 {
+		if s.tmax != 0 && s.tmax < vigil.Instant(longAgo(now, keep)) && len(s.pending) == 0 {
 			s.open, s.late, s.loaded, s.tmax = head{}, head{}, true, 0
 			s.latest, s.hasLatest, s.stale = vigil.Point{}, false, false
 			s.home.Load().mark(s, s.touched)
 		}
 	}
-	return nil
 }
 
 // pruneAtOnce is of how many series one transaction deletes chunks.

@@ -24,15 +24,44 @@ type keptEntry struct {
 	sample bool
 }
 
-// quarantine holds what the database does not have yet, and counts.
+// with returns what an entry and another copy of it say together: who ended it
+// is right, then who had its sample replayed, then who counted more.
+func (e *keptEntry) with(o *keptEntry) *keptEntry {
+	switch {
+	case e == nil:
+		return o
+	case o == nil:
+		return e
+	case e.State != vigil.Open || o.State != vigil.Open:
+		if e.State == vigil.Open {
+			return o
+		}
+		return e
+	case e.sample != o.sample:
+		if o.sample {
+			return o
+		}
+	case o.Count > e.Count:
+		return o
+	}
+	return e
+}
+
+// quarantine holds what the database does not have yet, by who writes it, and
+// counts.
 type quarantine struct {
 	limit int // entries of a device that are kept one by one
 
-	mu               sync.Mutex
-	pending, writing map[string]*keptEntry
-	open             map[vigil.DeviceID]int // open messages
-	single           map[vigil.DeviceID]int // open entries of one message
-	groups           map[string]string      // open groups: key → id
+	mu    sync.Mutex
+	slots []slot[keptEntry]
+	waiting
+}
+
+// waiting counts what is open.
+type waiting struct {
+	open   map[vigil.DeviceID]int // open messages
+	single map[vigil.DeviceID]int // open entries of one message
+	groups map[string]string      // open groups: key → id
 }
 
 // entryV1 is the first byte of an entry's data: JSON of entryBody follows.
@@ -50,23 +79,32 @@ type entryBody struct {
 
 // take takes the record of a message in that was not understood. The caller
 // holds the shard's lock.
-func (q *quarantine) take(ctx context.Context, db *DB, r *vigil.Record, at vigil.Instant) error {
+func (t *taking) refused(ctx context.Context, r *vigil.Record) error {
+	db, q, at := t.db, &t.db.quar, t.frame.At
 	if r.Refusal == nil || r.Refusal.Entry == "" {
 		return nil
 	}
 	known, err := db.entry(ctx, r.Refusal.Entry, false)
-	if err != nil || known != nil {
+	if err != nil || known != nil && known.Reason != "" {
 		return err
 	}
 	e := &keptEntry{QuarantineEntry: vigil.QuarantineEntry{
 		ID: r.Refusal.Entry, Device: r.Message.Device, Profile: r.Profile, State: vigil.Open, Refusal: *r.Refusal,
 		Message: r.Message, Count: 1, First: cmp.Or(r.Message.Arrived, at), Last: cmp.Or(r.Message.Arrived, at),
 	}}
+	if known != nil { // its replay came first, through another partition
+		e.State, e.Closed = known.State, known.Closed
+		q.put(t.slot(), e, 0, 0)
+		return nil
+	}
 	q.mu.Lock()
 	full := q.single[e.Device] >= q.limit
 	id := ""
 	if full {
 		e.group = hashID(string(e.Device), e.Profile, e.Pos, e.Reason)
+		if db.c.Shared { // one partition, one writer
+			e.group = hashID(e.group, strconv.Itoa(t.frame.Partition))
+		}
 		id = q.groups[e.group]
 	}
 	q.mu.Unlock()
@@ -79,25 +117,27 @@ func (q *quarantine) take(ctx context.Context, db *DB, r *vigil.Record, at vigil
 			grown := *old
 			grown.Count++
 			grown.Last = max(grown.Last, e.Last)
-			q.put(&grown, 1, 0)
+			q.put(t.slot(), &grown, 1, 0)
 			return nil
 		}
 	}
 	if full {
 		e.ID = "group-" + hashID(e.group, e.ID)
 	}
-	q.put(e, 1, flag(!full))
+	q.put(t.slot(), e, 1, flag(!full))
 	return nil
 }
 
 // put lists an entry for writing and changes the counts of its device.
-func (q *quarantine) put(e *keptEntry, open, single int) {
+func (q *quarantine) put(slot int, e *keptEntry, open, single int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.pending == nil {
-		q.pending = map[string]*keptEntry{}
-	}
-	q.pending[e.ID] = e
+	q.slots[slot].put(e.ID, e)
+	q.count(e, open, single)
+}
+
+// count changes the counts of an entry's device.
+func (q *waiting) count(e *keptEntry, open, single int) {
 	q.open[e.Device] += open
 	q.single[e.Device] += single
 	if e.group == "" {
@@ -112,8 +152,13 @@ func (q *quarantine) put(e *keptEntry, open, single int) {
 
 // replayed notes that the message of an entry was understood. Of a group only
 // the one message that was kept was.
-func (q *quarantine) replayed(ctx context.Context, db *DB, id string, at vigil.Instant) error {
-	old, err := db.entry(ctx, id, true)
+func (t *taking) replayed(ctx context.Context, r *vigil.Record) error {
+	q, at := &t.db.quar, max(t.frame.At, r.Message.Arrived)
+	old, err := t.db.entry(ctx, r.Message.Replay, true)
+	if err == nil && old == nil && t.db.c.Shared {
+		t.early(r, at)
+		return nil
+	}
 	if err != nil || old == nil || old.State != vigil.Open || old.sample {
 		return err
 	}
@@ -121,12 +166,23 @@ func (q *quarantine) replayed(ctx context.Context, db *DB, id string, at vigil.I
 	if e.group != "" && e.Count > 1 {
 		e.Count--
 		e.sample = true
-		q.put(&e, -1, 0)
+		q.put(t.slot(), &e, -1, 0)
 		return nil
 	}
 	e.State, e.Closed = vigil.Replayed, at
-	q.put(&e, -e.Count, -flag(e.group == ""))
+	q.put(t.slot(), &e, -e.Count, -flag(e.group == ""))
 	return nil
+}
+
+// early notes the replay of an entry whose own frame, in another partition, is
+// not taken in yet: without a reason, which that frame will bring.
+func (t *taking) early(r *vigil.Record, at vigil.Instant) {
+	e := &keptEntry{QuarantineEntry: vigil.QuarantineEntry{
+		ID: r.Message.Replay, Device: r.Message.Device, Profile: r.Profile, State: vigil.Replayed, Message: r.Message,
+		Count: 1, First: r.Message.Arrived, Last: r.Message.Arrived, Closed: at, Refusal: vigil.Refusal{Entry: r.Message.Replay},
+	}}
+	e.Message.Replay = ""
+	t.db.quar.put(t.slot(), e, 0, 0)
 }
 
 // QuarantineOpen returns how many messages of a device wait in the quarantine.
@@ -142,32 +198,66 @@ func (db *DB) CloseQuarantine(ctx context.Context, id string, state vigil.Quaran
 	if state != vigil.Closed && state != vigil.Replayed {
 		return vigil.Errorf(vigil.Invalid, "an entry is closed as %s or %s", vigil.Closed, vigil.Replayed)
 	}
+	if db.c.Shared {
+		return db.closeShared(ctx, id, state, at)
+	}
 	if err := db.closeEntry(ctx, id, state, at); err != nil {
 		return err
 	}
 	return db.Checkpoint(ctx)
 }
 
+// closeShared ends an open entry in the database: whoever holds its partition
+// may be another process.
+func (db *DB) closeShared(ctx context.Context, id string, state vigil.QuarantineState, at vigil.Instant) error {
+	e, err := db.closing(ctx, id, state, at)
+	if err != nil {
+		return err
+	}
+	err = db.d.in(ctx, func(tx *sql.Tx) error { return db.writeEntries(ctx, tx, []*keptEntry{e}) })
+	if err != nil {
+		return err
+	}
+	q := &db.quar
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.slots {
+		if q.slots[i].get(id) != nil {
+			q.slots[i].put(id, e)
+		}
+	}
+	q.count(e, -e.Count, -flag(e.group == ""))
+	return nil
+}
+
 // closeEntry ends an open entry in memory.
 func (db *DB) closeEntry(ctx context.Context, id string, state vigil.QuarantineState, at vigil.Instant) error {
 	db.lockAll()
 	defer db.unlockAll()
+	e, err := db.closing(ctx, id, state, at)
+	if err == nil {
+		db.quar.put(0, e, -e.Count, -flag(e.group == ""))
+	}
+	return err
+}
+
+// closing returns an open entry as it is when it was ended.
+func (db *DB) closing(ctx context.Context, id string, state vigil.QuarantineState, at vigil.Instant) (*keptEntry, error) {
 	old, err := db.entry(ctx, id, true)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case old == nil:
-		return vigil.Errorf(vigil.NotFound, "there is no such quarantine entry")
+		return nil, vigil.Errorf(vigil.NotFound, "there is no such quarantine entry")
 	case old.State != vigil.Open:
-		return vigil.Errorf(vigil.Conflicting, "the entry is %s already", old.State)
+		return nil, vigil.Errorf(vigil.Conflicting, "the entry is %s already", old.State)
 	}
 	e := *old
 	e.State, e.Closed = state, at
 	if actor, ok := vigil.ActorFrom(ctx); ok {
 		e.By = actor.ID
 	}
-	db.quar.put(&e, -e.Count, -flag(e.group == ""))
-	return nil
+	return &e, nil
 }
 
 // inMemory returns an entry that the database does not have yet, or not like
@@ -175,13 +265,35 @@ func (db *DB) closeEntry(ctx context.Context, id string, state vigil.QuarantineS
 func (q *quarantine) inMemory(id string) *keptEntry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return cmp.Or(q.pending[id], q.writing[id])
+	var out *keptEntry
+	for i := range q.slots {
+		out = out.with(q.slots[i].get(id))
+	}
+	return out
+}
+
+// all returns every entry that is in memory.
+func (q *quarantine) all() map[string]*keptEntry {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := map[string]*keptEntry{}
+	for i := range q.slots {
+		s := &q.slots[i]
+		for id := range s.pending {
+			out[id] = out[id].with(s.get(id))
+		}
+		for id := range s.writing {
+			out[id] = out[id].with(s.get(id))
+		}
+	}
+	return out
 }
 
 // entry returns an entry, nil when there is none.
 func (db *DB) entry(ctx context.Context, id string, payload bool) (*keptEntry, error) {
-	if e := db.quar.inMemory(id); e != nil {
-		return e, nil
+	mem := db.quar.inMemory(id)
+	if mem != nil && (!db.c.Shared || mem.State != vigil.Open) {
+		return mem, nil
 	}
 	column := "NULL"
 	if payload {
@@ -189,9 +301,9 @@ func (db *DB) entry(ctx context.Context, id string, payload bool) (*keptEntry, e
 	}
 	list, err := db.entryRows(ctx, column, `WHERE id = $1`, id)
 	if err != nil || len(list) == 0 {
-		return nil, err
+		return mem, err
 	}
-	return list[0], nil
+	return mem.with(list[0]), nil
 }
 
 // entryRows reads entries from the database.
@@ -231,13 +343,10 @@ func (db *DB) entryRows(ctx context.Context, payload, rest string, args ...any) 
 // Quarantine returns the entries that a query selects, newest first, without
 // their messages.
 func (db *DB) Quarantine(ctx context.Context, q vigil.QuarantineQuery) ([]vigil.QuarantineEntry, error) {
-	db.quar.mu.Lock()
-	mem := maps.Clone(db.quar.writing)
-	if mem == nil {
-		mem = map[string]*keptEntry{}
+	mem := db.quar.all()
+	if err := db.amend(ctx, mem); err != nil {
+		return nil, err
 	}
-	maps.Copy(mem, db.quar.pending)
-	db.quar.mu.Unlock()
 	var f filter
 	if q.Device != "" {
 		f.add("device = ?", string(q.Device))
@@ -288,8 +397,7 @@ func (db *DB) QuarantineEntry(ctx context.Context, id string) (vigil.QuarantineE
 
 // loadQuarantine counts what is open.
 func (db *DB) loadQuarantine(ctx context.Context) error {
-	q := &db.quar
-	q.open, q.single, q.groups = map[vigil.DeviceID]int{}, map[vigil.DeviceID]int{}, map[string]string{}
+	q := waiting{map[vigil.DeviceID]int{}, map[vigil.DeviceID]int{}, map[string]string{}}
 	err := db.d.each(ctx, func(rows scanner) error {
 		var d vigil.DeviceID
 		var n int
@@ -310,44 +418,126 @@ func (db *DB) loadQuarantine(ctx context.Context) error {
 		q.open[e.Device] += e.Count
 		q.groups[e.group] = e.ID
 	}
+	if db.c.Shared {
+		if err := db.countMemory(ctx, &q); err != nil {
+			return err
+		}
+	}
+	db.quar.mu.Lock()
+	db.quar.waiting = q
+	db.quar.mu.Unlock()
 	return nil
 }
 
-// cut takes what is to be written.
-func (q *quarantine) cut() []*keptEntry {
+// countMemory adds what is in memory to the counts of the database.
+func (db *DB) countMemory(ctx context.Context, q *waiting) error {
+	mem := db.quar.all()
+	stored, err := db.storedEntries(ctx, mem)
+	if err != nil {
+		return err
+	}
+	open := func(e *keptEntry) (messages, singles int) {
+		if e == nil || e.State != vigil.Open {
+			return 0, 0
+		}
+		return e.Count, flag(e.group == "")
+	}
+	for id, e := range mem {
+		was, wasSingle := open(stored[id])
+		now, nowSingle := open(e.with(stored[id]))
+		q.count(e, now-was, nowSingle-wasSingle)
+	}
+	return nil
+}
+
+// amend brings entries that are in memory up to what other processes wrote.
+func (db *DB) amend(ctx context.Context, mem map[string]*keptEntry) error {
+	if !db.c.Shared {
+		return nil
+	}
+	stored, err := db.storedEntries(ctx, mem)
+	for id, e := range stored {
+		mem[id] = mem[id].with(e)
+	}
+	return err
+}
+
+// storedEntries returns what the database has of some entries.
+func (db *DB) storedEntries(ctx context.Context, mem map[string]*keptEntry) (map[string]*keptEntry, error) {
+	out := map[string]*keptEntry{}
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(mem)), 512) {
+		var f filter
+		in(&f, "id", ids)
+		list, err := db.entryRows(ctx, "NULL", f.where(), f.args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			out[e.ID] = e
+		}
+	}
+	return out, nil
+}
+
+// cut takes what is to be written, by id.
+func (q *quarantine) cut(held func(slot int) bool) []*keptEntry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.writing, q.pending = q.pending, nil
-	return slices.Collect(maps.Values(q.writing))
+	var out []*keptEntry
+	for i := range q.slots {
+		if held(i) {
+			out = slices.AppendSeq(out, maps.Values(q.slots[i].cut()))
+		}
+	}
+	slices.SortFunc(out, func(a, b *keptEntry) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// swap puts other contents into a slot and returns what was there.
+func (q *quarantine) swap(i int, s slot[keptEntry]) slot[keptEntry] {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s, q.slots[i] = q.slots[i], s
+	return s
 }
 
 // giveBack lists again what could not be written.
-func (q *quarantine) giveBack(list []*keptEntry) {
+func (q *quarantine) giveBack() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.writing = nil
-	if q.pending == nil {
-		q.pending = map[string]*keptEntry{}
-	}
-	for _, e := range list {
-		if _, newer := q.pending[e.ID]; !newer {
-			q.pending[e.ID] = e
-		}
+	for i := range q.slots {
+		q.slots[i].giveBack()
 	}
 }
 
 // settle forgets what was written.
-func (q *quarantine) settle([]*keptEntry) {
+func (q *quarantine) settle() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.writing = nil
+	for i := range q.slots {
+		q.slots[i].writing = nil
+	}
+}
+
+// entryChange says what becomes of a row that is there already. Where others
+// write, too, an entry that was ended stays ended, and counts do not fall back.
+func (db *DB) entryChange() string {
+	if !db.c.Shared {
+		return `state = excluded.state, count = excluded.count, last = excluded.last,
+			closed = excluded.closed, closer = excluded.closer, data = excluded.data`
+	}
+	return `state = CASE WHEN quarantine.state = 'open' THEN excluded.state ELSE quarantine.state END,
+		count = CASE WHEN excluded.count > quarantine.count THEN excluded.count ELSE quarantine.count END,
+		last = CASE WHEN excluded.last > quarantine.last THEN excluded.last ELSE quarantine.last END,
+		closed = CASE WHEN quarantine.state = 'open' THEN excluded.closed ELSE quarantine.closed END,
+		closer = CASE WHEN quarantine.state = 'open' THEN excluded.closer ELSE quarantine.closer END,
+		data = excluded.data`
 }
 
 // writeEntries writes entries, new ones and changed ones.
 func (db *DB) writeEntries(ctx context.Context, tx *sql.Tx, list []*keptEntry) error {
 	in := db.d.insert(tx, "quarantine", "id, device, profile, state, count, first, last, closed, closer, data, payload",
-		`ON CONFLICT (id) DO UPDATE SET state = excluded.state, count = excluded.count, last = excluded.last,
-		closed = excluded.closed, closer = excluded.closer, data = excluded.data`)
+		`ON CONFLICT (id) DO UPDATE SET `+db.entryChange())
 	for _, e := range list {
 		b := entryBody{e.Pos, e.Reason, e.group, e.sample, e.Message}
 		b.Message.Payload = nil

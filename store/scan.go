@@ -27,6 +27,7 @@ type look struct {
 	pieces []piece
 	span   vigil.Instant // the longest time that any piece spans
 	cold   bool          // the heads are in the database only
+	held   bool          // nobody else writes the series
 }
 
 // bounds returns the interval with its open ends spelled out.
@@ -57,7 +58,7 @@ func (db *DB) lookLocked(ctx context.Context, s *series) (*look, error) {
 // take takes what is in memory while the shard is locked.
 func (v *look) take() {
 	s := v.s
-	v.span, v.cold = s.tspan, !s.loaded && s.stored
+	v.span, v.cold, v.held = s.tspan, !s.loaded && s.stored, s.home.Load().held
 	v.blocks(s.pending, s.open.runs, s.late.runs)
 	v.tail(s.open.tail)
 	v.tail(s.late.tail)
@@ -71,6 +72,13 @@ func (db *DB) complete(ctx context.Context, v *look) error {
 			return err
 		}
 		v.blocks(open.runs, late.runs)
+	}
+	if !v.held { // whoever holds the partition may have joined chunks since
+		span, err := db.storedSpan(ctx, v.s.id)
+		if err != nil {
+			return err
+		}
+		v.span = max(v.span, span)
 	}
 	for i := range v.pieces {
 		v.span = max(v.span, v.pieces[i].t1-v.pieces[i].t0)

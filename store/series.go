@@ -26,7 +26,11 @@ type series struct {
 	wave    bool
 	metric  atomic.Pointer[vigil.Metric] // the newest that is the same measure
 	home    atomic.Pointer[shard]
+	memory
+}
 
+// A memory is what is known of a series beside its names.
+type memory struct {
 	open, late head          // newest points; points older than the newest sealed one
 	pending    []block       // sealed, not yet in the database
 	refs       *window       // what is known of the keys in the database

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -12,13 +14,32 @@ import (
 type shard struct {
 	no      int
 	applied atomic.Uint64
+	turn    chan struct{} // who changes the partition as a whole: Consume, Take, a rebuild
+	moved   chan struct{} // a rebuild, or a Take, is done
 
-	mu sync.RWMutex
+	mu      sync.RWMutex
+	held    bool   // checkpoints write this partition; always in a store that is alone
+	lease   uint64 // epoch of the lease, as long as it is not known to be lost
+	base    base
+	sources map[sourceKey]*source
+	intake
+	pts, all []vigil.Point
+	blocks   []vigil.Wave
+}
+
+// A base is what of the database the memory of a partition was built upon.
+type base struct {
+	cut int64         // how often the partition had been written
+	at  vigil.Instant // the last time
+}
+
+// An intake is what was taken in of a partition and is not, or need not be, in
+// the database.
+type intake struct {
 	// seq is the last frame that is applied as a whole, items how many items
 	// of the frame behind it are: a record is one item, each of its readings,
 	// waves and events another.
 	seq, items uint64
-	sources    map[sourceKey]*source
 	dirty      []*series
 	loaded     []*series
 	bytes      int // encoded since the last checkpoint
@@ -27,13 +48,31 @@ type shard struct {
 	seen, writing map[messageHash]seenAt
 	windows       []*series // those that have refs, oldest first
 	hot           []*window // those that have decoded chunks, oldest first
-	pts, all      []vigil.Point
-	blocks        []vigil.Wave
 }
 
-func newShard(no int) *shard {
-	return &shard{no: no, sources: map[sourceKey]*source{}, seen: map[messageHash]seenAt{}}
+func newShard(no int, held bool) *shard {
+	return &shard{
+		no: no, held: held, turn: make(chan struct{}, 1), moved: make(chan struct{}, 1),
+		sources: map[sourceKey]*source{}, intake: intake{seen: map[messageHash]seenAt{}},
+	}
 }
+
+// enter waits for the partition's turn; leave ends it.
+func (sh *shard) enter(ctx context.Context) error {
+	select {
+	case sh.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case sh.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for partition %d: %w", sh.no, ctx.Err())
+	}
+}
+
+func (sh *shard) leave() { <-sh.turn }
 
 // mark lists a series for the next checkpoint.
 func (sh *shard) mark(s *series, epoch uint32) {

@@ -181,20 +181,34 @@ func (db *DB) knownWaves(ctx context.Context, sh *shard, s *series, kind vigil.K
 	if s.chunks == int64(len(s.pending)) {
 		return tidyWaves(out), nil
 	}
+	here := len(out)
+	err := errGone
+	for range 3 {
+		out = out[:here]
+		if err = db.storedWaves(ctx, sh, s, kind, key, pick); err != errGone { //nolint:errorlint // it is never wrapped
+			return tidyWaves(out), err
+		}
+		sh.forget(s)
+	}
+	return nil, fault("read chunk", err)
+}
+
+// storedWaves calls pick with the written chunks of a series that span a key.
+func (db *DB) storedWaves(ctx context.Context, sh *shard, s *series, kind vigil.KeyKind, key uint64, pick func([]byte) error) error {
 	w, err := db.window(ctx, sh, s, kind, key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, r := range w.near(key) {
 		data, err := db.chunkData(ctx, s, r)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := pick(data); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return tidyWaves(out), nil
+	return nil
 }
 
 // inner are the bits of a quality that the store uses for itself. They are on

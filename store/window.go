@@ -74,6 +74,10 @@ func (db *DB) window(ctx context.Context, sh *shard, s *series, kind vigil.KeyKi
 	}
 	w := &window{}
 	w.lo, w.hi = windowAround(kind, key)
+	span := s.kspan
+	if !sh.held { // whoever holds the partition may have joined chunks since
+		span = math.MaxUint64
+	}
 	err := db.d.each(ctx, func(rows scanner) error {
 		var r ref
 		var kmin, kmax int64
@@ -85,7 +89,7 @@ func (db *DB) window(ctx context.Context, sh *shard, s *series, kind vigil.KeyKi
 		return nil
 	}, `SELECT t0, t1, no, kmin, kmax FROM `+s.chunkTable()+`
 		WHERE series = $1 AND kmin >= $2 AND kmin <= $3 AND kmax >= $4`,
-		int64(s.id), keyColumn(w.lo-min(w.lo, s.kspan)), keyColumn(w.hi), keyColumn(w.lo))
+		int64(s.id), keyColumn(w.lo-min(w.lo, span)), keyColumn(w.hi), keyColumn(w.lo))
 	if err != nil {
 		return nil, err
 	}
