@@ -35,6 +35,10 @@ func (s *server) keepHouse(ctx context.Context) error {
 	g.Go(func() error { return every(ctx, lookEvery, func() { s.lookAround(time.Now()) }) })
 	g.Go(func() error { return every(ctx, trimEvery, func() { s.trim(ctx) }) })
 	g.Go(func() error { return every(ctx, pruneEvery, func() { s.prune(ctx) }) })
+	if s.c.shared() {
+		g.Go(func() error { return every(ctx, syncEvery, func() { s.syncRegistry(ctx) }) })
+		g.Go(func() error { return every(ctx, resumeEvery, func() { s.resumeMoves(ctx) }) })
+	}
 	if s.c.Watchdog != "" {
 		g.Go(func() error { return every(ctx, heartbeat, func() { s.beat(ctx) }) })
 	}
@@ -65,15 +69,19 @@ func every(ctx context.Context, d time.Duration, f func()) error {
 }
 
 // trim deletes frames that every consumer has committed and whose time as raw
-// messages is over: older than the retention, or beyond their share of the disk.
+// messages is over: older than the retention, or beyond their share of the disk,
+// where the journal is on this machine's.
 func (s *server) trim(ctx context.Context) {
 	_, size, err := freeBytes(s.c.Data)
 	if err != nil {
 		s.log.Error("cannot look at the disk", "error", err)
 		return
 	}
-	tooMuch := s.journal.Bytes() > size/rawShare
+	tooMuch := s.c.NATS == "" && s.journal.Bytes() > size/rawShare
 	for p, st := range s.journal.Stats().Partitions {
+		if !s.holds(p) {
+			continue
+		}
 		committed := s.db.Position(p)
 		before, err := s.journal.OldestAfter(ctx, p, time.Now().Add(-s.c.RawRetention))
 		if err != nil {

@@ -139,14 +139,8 @@ func contained(ctx context.Context, d protocol.Driver, sink vigil.Sink) (err err
 // catchUp waits until the consumers have what the journal has, finishes
 // interrupted reattributions, and tells that the server is ready.
 func (s *server) catchUp(ctx context.Context, a Addresses) error {
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !s.level() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
+	if s.reach(ctx, s.heads()) != nil {
+		return nil
 	}
 	if err := s.registry.Resume(vigil.WithActor(ctx, vigil.Actor{Kind: vigil.System, ID: "start"})); err != nil {
 		s.log.Error("a reattribution could not be finished", "error", err)

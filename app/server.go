@@ -95,7 +95,10 @@ func (s *server) open(ctx context.Context) error {
 	s.reload(LoadProfiles(s.c.Profiles()))
 	s.db, err = store.Open(ctx, store.Config{
 		Path: s.c.Data, DSN: s.c.DB, Partitions: s.c.Partitions, Sealer: seal.Plain{},
-		Now: time.Now, Log: s.log, Checkpoint: s.c.Checkpoint,
+		Now: time.Now, Log: s.log, Checkpoint: s.c.Checkpoint, Shared: s.c.shared(),
+		Frames: func(ctx context.Context, partition int, after, upTo uint64, handle func(context.Context, vigil.Frame) error) error {
+			return s.journal.Frames(ctx, partition, after, upTo, handle)
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
@@ -208,6 +211,8 @@ func (s *server) serve(ctx context.Context) error {
 	defer stopConsumers()
 	consumers, consumerCtx := errgroup.WithContext(consumerCtx)
 	consumers.Go(func() error { return s.consumeAll(consumerCtx) })
+	unshare := s.share(ctx)
+	defer unshare()
 
 	edges, edgeCtx := errgroup.WithContext(ctx)
 	edges.Go(func() error {
@@ -236,26 +241,35 @@ func (s *server) serve(ctx context.Context) error {
 func (s *server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !s.level() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			s.log.Warn("stopped before the consumers had caught up; the journal keeps the rest")
-			return
-		}
+	if s.reach(ctx, s.heads()) != nil {
+		s.log.Warn("stopped before the consumers had caught up; the journal keeps the rest")
 	}
 }
 
-// level tells whether the store has applied everything that is in the journal.
-func (s *server) level() bool {
-	for p := range s.journal.Partitions() {
-		if s.db.Applied(p) < s.journal.Head(p) {
-			return false
+// heads returns where the partitions of the journal end now. In a cluster they
+// are never still.
+func (s *server) heads() []uint64 {
+	out := make([]uint64, s.journal.Partitions())
+	for p := range out {
+		out[p] = s.journal.Head(p)
+	}
+	return out
+}
+
+// reach waits until the store has applied the journal up to these frames.
+func (s *server) reach(ctx context.Context, heads []uint64) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for p, head := range heads {
+		for s.db.Applied(p) < head {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
-	return true
+	return nil
 }
 
 // close closes what is open, in the order of the data.
