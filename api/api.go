@@ -7,6 +7,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -82,10 +84,16 @@ type Registry interface {
 	Stays
 }
 
+// Points reads the points of a series, all at once or run by run.
+type Points interface {
+	Points(ctx context.Context, q vigil.PointQuery) ([]vigil.Point, error)
+	EachPoint(ctx context.Context, q vigil.PointQuery, f func([]vigil.Point) bool) error
+}
+
 // Readings reads back what was measured.
 type Readings interface {
 	Series(ctx context.Context, q vigil.SeriesQuery) ([]vigil.Series, error)
-	Points(ctx context.Context, q vigil.PointQuery) ([]vigil.Point, error)
+	Points
 	Buckets(ctx context.Context, q vigil.BucketQuery) ([]vigil.Bucket, error)
 	Latest(ctx context.Context, ids []vigil.SeriesID) (map[vigil.SeriesID]vigil.Point, error)
 	Waves(ctx context.Context, id vigil.SeriesID, during vigil.Interval, limit int) ([]vigil.Wave, error)
@@ -138,8 +146,11 @@ type Config struct {
 
 // A server answers the routes.
 type server struct {
-	c    Config
-	huma huma.API
+	c          Config
+	huma       huma.API
+	scribes    scribes
+	columnists sync.Pool
+	names      atomic.Pointer[nameOrder]
 }
 
 // New returns the handler of everything under Prefix.

@@ -14,12 +14,16 @@ type place struct {
 	point  vigil.Point // Taken, Key, Conflict and Version only
 }
 
-// placeVersion is the first byte of a cursor.
-const placeVersion = 1
+// The first byte of a cursor says in which order the page was: of time over all
+// series, or series after series.
+const (
+	objectPlace = 1
+	columnPlace = 2
+)
 
 // text returns the opaque form.
-func (p place) text() string {
-	b := []byte{placeVersion}
+func (p place) text(order byte) string {
+	b := []byte{order}
 	b = binary.AppendVarint(b, int64(p.series))
 	b = binary.AppendVarint(b, int64(p.point.Taken))
 	b = binary.AppendUvarint(b, p.point.Key)
@@ -28,14 +32,14 @@ func (p place) text() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// parsePlace reads the opaque form; the empty text is nil.
-func parsePlace(text string) (*place, error) {
+// parsePlace reads the opaque form of a place in an order; the empty text is nil.
+func parsePlace(text string, order byte) (*place, error) {
 	if text == "" {
 		return nil, nil
 	}
 	bad := invalid("query.cursor", "this is not a cursor of this server")
 	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) == 0 || b[0] != placeVersion {
+	if err != nil || len(b) == 0 || b[0] != order {
 		return nil, bad
 	}
 	b = b[1:]

@@ -10,6 +10,7 @@ import (
 // A source is one series that is being read page by page.
 type source struct {
 	series vigil.Series
+	label  label
 	query  vigil.PointQuery
 	page   []vigil.Point
 	done   bool
@@ -21,7 +22,12 @@ type merge struct {
 	readings Readings
 	desc     bool
 	sources  []*source
-	last     place
+}
+
+// A run is some points of one source that no point of another lies between.
+type run struct {
+	source *source // nil at the end
+	points []vigil.Point
 }
 
 // newMerge begins behind a place, or at the edge of the interval.
@@ -35,7 +41,7 @@ func newMerge(r Readings, in *readingQuery, list []vigil.Series, at *place) *mer
 		if at != nil {
 			begin(&q, at)
 		}
-		m.sources = append(m.sources, &source{series: list[i], query: q})
+		m.sources = append(m.sources, &source{series: list[i], label: labelOf(&list[i]), query: q})
 	}
 	return m
 }
@@ -62,23 +68,47 @@ func begin(q *vigil.PointQuery, at *place) {
 	}
 }
 
-// next returns the next point and its series, nil at the end.
-func (m *merge) next(ctx context.Context) (*vigil.Series, vigil.Point, error) {
-	var first *source
+// next returns the next run, of at most so many points.
+func (m *merge) next(ctx context.Context, most int) (run, error) {
+	var first, second *source
 	for _, s := range m.sources {
 		if err := s.fill(ctx, m.readings); err != nil {
-			return nil, vigil.Point{}, err
+			return run{}, err
 		}
-		if len(s.page) > 0 && (first == nil || m.before(s, first)) {
+		switch {
+		case len(s.page) == 0:
+		case first == nil:
 			first = s
+		case m.before(s, first):
+			first, second = s, first
+		case second == nil || m.before(s, second):
+			second = s
 		}
 	}
 	if first == nil {
-		return nil, vigil.Point{}, nil
+		return run{}, nil
 	}
-	p := first.page[0]
-	first.page = first.page[1:]
-	return &first.series, p, nil
+	n := min(most, len(first.page))
+	if second != nil {
+		n = m.ahead(first, second, n)
+	}
+	r := run{first, first.page[:n]}
+	first.page = first.page[n:]
+	return r, nil
+}
+
+// ahead counts the points of first, up to most, that come before those of
+// second.
+func (m *merge) ahead(first, second *source, most int) int {
+	edge, n := second.page[0].Taken, 1
+	tie := first.series.ID < second.series.ID
+	for ; n < most; n++ {
+		t := first.page[n].Taken
+		if t == edge && !tie || t != edge && (t > edge) != m.desc {
+			break
+		}
+	}
+	return n
 }
 
 // before tells whether a's next point comes before b's. The sources are in the

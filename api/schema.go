@@ -16,11 +16,14 @@ func document() huma.Config {
 	c.Info.Description = "Patients, devices, readings, waves and events of one Vigil installation. " +
 		"Times are RFC 3339 in UTC, units are UCUM, quality is a list of words and empty for a good reading."
 	c.CreateHooks, c.SchemasPath, c.DocsPath = nil, "", ""
+	c.Formats = formats()
 	r := c.Components.Schemas
 	alias := func(t, as reflect.Type) { r.RegisterTypeAlias(t, as) }
 	alias(reflect.TypeFor[vigil.Instant](), reflect.TypeFor[time.Time]())
 	alias(reflect.TypeFor[vigil.Quality](), reflect.TypeFor[[]string]())
 	alias(reflect.TypeFor[vigil.RawJSON](), reflect.TypeFor[json.RawMessage]())
+	alias(reflect.TypeFor[pageBody](), reflect.TypeFor[readingPage]())
+	alias(reflect.TypeFor[latestBody](), reflect.TypeFor[latestList]())
 	alias(reflect.TypeFor[samples](), reflect.TypeFor[[]*int32]())
 	return c
 }

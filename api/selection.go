@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"io"
 	"net/http"
 	"slices"
 
@@ -54,9 +55,17 @@ func (q *Selection) narrow() bool { return len(q.Patient)+len(q.Subject)+len(q.D
 func byID(a, b vigil.Series) int { return cmp.Compare(a.ID, b.ID) }
 
 // byName orders series for people.
-func byName(a, b vigil.Series) int {
-	return cmp.Or(cmp.Compare(a.Subject.String(), b.Subject.String()), cmp.Compare(a.Device, b.Device),
-		cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Metric.Name, b.Metric.Name), cmp.Compare(a.ID, b.ID))
+func byName(a, b *vigil.Series) int {
+	if a.Subject != b.Subject {
+		return cmp.Or(cmp.Compare(a.Subject.Kind.String(), b.Subject.Kind.String()), cmp.Compare(a.Subject.ID, b.Subject.ID))
+	}
+	return cmp.Or(cmp.Compare(a.Device, b.Device), cmp.Compare(a.Channel, b.Channel),
+		cmp.Compare(a.Metric.Name, b.Metric.Name), cmp.Compare(a.ID, b.ID))
+}
+
+// sortByName puts series into the order for people.
+func sortByName(list []vigil.Series) {
+	slices.SortFunc(list, func(a, b vigil.Series) int { return byName(&a, &b) })
 }
 
 // find returns the selected series in the order of their ids.
@@ -113,7 +122,7 @@ func (s *server) series() {
 				if err != nil {
 					return nil, err
 				}
-				slices.SortFunc(list, byName)
+				sortByName(list)
 				for i := range list {
 					out.Series = append(out.Series, infoOf(&list[i]))
 				}
@@ -121,32 +130,82 @@ func (s *server) series() {
 			return said(out), nil
 		})
 	handle(s, route{"reading.latest", http.MethodGet, "/latest", "Newest reading of each series"},
-		func(ctx context.Context, in *Selection) (*answer[latestList], error) {
+		func(ctx context.Context, in *Selection) (*answer[latestBody], error) {
 			list, err := s.find(ctx, in, false)
 			if err != nil {
 				return nil, err
 			}
-			slices.SortFunc(list, byName)
 			out, err := s.latest(ctx, list)
-			return said(latestList{out}), err
+			return said(out), err
 		})
 }
 
-// latest returns the newest reading of each series that has one.
-func (s *server) latest(ctx context.Context, list []vigil.Series) ([]vigil.ReadingNow, error) {
+// A latestBody writes a latestList.
+type latestBody struct {
+	s      *server
+	list   []vigil.Series
+	order  []int32 // of the list, by name
+	points map[vigil.SeriesID]vigil.Point
+}
+
+// latest reads the newest reading of each series that has one. The series are
+// in the order of their ids.
+func (s *server) latest(ctx context.Context, list []vigil.Series) (latestBody, error) {
 	ids := make([]vigil.SeriesID, len(list))
 	for i := range list {
 		ids[i] = list[i].ID
 	}
 	points, err := s.c.Readings.Latest(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]vigil.ReadingNow, 0, len(points))
-	for i := range list {
-		if p, ok := points[list[i].ID]; ok {
-			out = append(out, list[i].Now(p))
+	return latestBody{s, list, s.named(ids, list), points}, err
+}
+
+// writeJSON writes the list.
+func (l latestBody) writeJSON(w io.Writer) error {
+	return l.s.scribes.write(w, func(sc *scribe) {
+		sc.b = append(sc.b, `{"readings":[`...)
+		first := true
+		for _, i := range l.order {
+			p, ok := l.points[l.list[i].ID]
+			if !ok {
+				continue
+			}
+			if !first {
+				sc.b = append(sc.b, ',')
+			}
+			first = false
+			r := l.list[i].Now(p)
+			if sc.b = r.AppendJSON(sc.b); !sc.send(burst) {
+				return
+			}
 		}
+		sc.b = append(sc.b, "]}\n"...)
+	})
+}
+
+// A nameOrder is in which order a list of series is shown to people. What
+// decides about it never changes of a series.
+type nameOrder struct {
+	ids   []vigil.SeriesID
+	order []int32
+}
+
+// many is from how many series on their order is worth keeping.
+const many = 256
+
+// named returns the order of a list by name. Screens ask for the same list over
+// and over, and ordering ten thousand by their texts takes longer than reading
+// them: the last long one is kept.
+func (s *server) named(ids []vigil.SeriesID, list []vigil.Series) []int32 {
+	if kept := s.names.Load(); kept != nil && slices.Equal(kept.ids, ids) {
+		return kept.order
 	}
-	return out, nil
+	order := make([]int32, len(list))
+	for i := range order {
+		order[i] = int32(i) // #nosec G115 -- an index
+	}
+	slices.SortFunc(order, func(a, b int32) int { return byName(&list[a], &list[b]) })
+	if len(ids) >= many {
+		s.names.Store(&nameOrder{ids, order})
+	}
+	return order
 }

@@ -151,7 +151,7 @@ func (s *server) measure(ctx context.Context, c *census, subjects []vigil.Subjec
 		if err != nil {
 			return err
 		}
-		slices.SortFunc(list, byName)
+		sortByName(list)
 		for _, v := range list {
 			c.seen[v.Subject] = append(c.seen[v.Subject], v)
 			if !waves {

@@ -94,7 +94,7 @@ func (s *server) waveSeries(ctx context.Context, in *waveQuery) ([]vigil.Series,
 // series. A page ends between blocks.
 func (s *server) wavePage(ctx context.Context, in *waveQuery, list []vigil.Series) (wavePage, error) {
 	page := wavePage{Blocks: []WaveBlock{}}
-	at, err := parsePlace(in.Cursor)
+	at, err := parsePlace(in.Cursor, objectPlace)
 	if err != nil {
 		return page, err
 	}
@@ -121,7 +121,7 @@ func (s *server) wavePage(ctx context.Context, in *waveQuery, list []vigil.Serie
 	if len(page.Blocks) > in.Limit {
 		page.Blocks = page.Blocks[:in.Limit]
 		last := page.Blocks[in.Limit-1]
-		page.Next = place{last.Series, vigil.Point{Taken: last.Start}}.text()
+		page.Next = place{last.Series, vigil.Point{Taken: last.Start}}.text(objectPlace)
 	}
 	return page, nil
 }
