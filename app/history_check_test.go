@@ -282,7 +282,7 @@ func (c *chronicle) compare(d vigil.DeviceID, what string, kept map[int]int, sen
 // whose compares to whom each standing reading of the device that changes hands
 // belongs with who had it then.
 func (c *chronicle) whose() {
-	list, err := c.s.db.Series(c.s.ctx, vigil.SeriesQuery{Devices: []vigil.DeviceID{passed}, Metrics: []string{"spo2"}})
+	list, err := c.s.db.Series(c.s.ctx, vigil.SeriesQuery{Devices: []vigil.DeviceID{saysPassed}, Metrics: []string{"spo2"}})
 	if err != nil {
 		c.blame("series cannot be read: %v", err)
 	}
@@ -305,13 +305,13 @@ func (c *chronicle) had(n int) vigil.Subject {
 	if n/slotSize < slots {
 		return c.owner[n/slotSize]
 	}
-	return vigil.Unattributed(passed)
+	return vigil.Unattributed(saysPassed)
 }
 
 // setAside compares the quarantine with what was acknowledged as quarantined,
 // and with what was replayed.
 func (c *chronicle) setAside() {
-	entries, err := c.s.db.Quarantine(c.s.ctx, vigil.QuarantineQuery{Device: odd})
+	entries, err := c.s.db.Quarantine(c.s.ctx, vigil.QuarantineQuery{Device: saysOdd})
 	if err != nil {
 		c.blame("the quarantine cannot be read: %v", err)
 	}
@@ -332,7 +332,7 @@ func (c *chronicle) setAside() {
 	c.mu.Lock()
 	unsure := 0
 	for _, u := range c.said {
-		if u.message.Device == odd && u.ret == 0 {
+		if u.message.Device == saysOdd && u.ret == 0 {
 			unsure++
 		}
 	}
@@ -347,8 +347,8 @@ func (c *chronicle) setAside() {
 		c.blame("%d entries of %d acknowledged messages and %d others", len(state), acked, unsure)
 	}
 	times := map[int]int{}
-	for _, p := range c.points(odd, "spo2", false) {
+	for _, p := range c.points(saysOdd, "spo2", false) {
 		times[int(p.Taken-taken)/1000]++
 	}
-	c.compare(odd, "replayed reading", times, c.landed, c.landed, func(int) bool { return true })
+	c.compare(saysOdd, "replayed reading", times, c.landed, c.landed, func(int) bool { return true })
 }

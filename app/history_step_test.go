@@ -55,11 +55,11 @@ func (c *chronicle) happen(s step) {
 	case "contend":
 		c.contend(s.Contest)
 	case "many":
-		c.all(c.many(steady, s.N, s.Flag)).Wait()
+		c.all(c.many(saysOnce, s.N, s.Flag)).Wait()
 	case "pass":
 		c.pass(s.From, s.From+s.By, s.To, s.N)
 	case "odd":
-		c.all(c.many(odd, s.N, false)).Wait()
+		c.all(c.many(saysOdd, s.N, false)).Wait()
 	case "repair":
 		c.repair()
 	case "again":
@@ -88,10 +88,10 @@ func (c *chronicle) look() {
 	if !c.wait() {
 		return
 	}
-	c.glance(one)
-	c.glance(two)
-	c.count(steady)
-	c.count(passed)
+	c.glance(saysOne)
+	c.glance(saysTwo)
+	c.count(saysOnce)
+	c.count(saysPassed)
 	c.whose()
 	c.setAside()
 }

@@ -48,11 +48,11 @@ examples:
 
 // The devices of a history.
 const (
-	one    vigil.DeviceID = "one"    // one and two say different things under the same identity
-	two    vigil.DeviceID = "two"    //
-	steady vigil.DeviceID = "steady" // says everything once
-	passed vigil.DeviceID = "passed" // does so, too, and goes from patient to patient
-	odd    vigil.DeviceID = "odd"    // is not understood
+	saysOne    vigil.DeviceID = "one"    // says other things than two under the same identities
+	saysTwo    vigil.DeviceID = "two"    //
+	saysOnce   vigil.DeviceID = "steady" // says everything once
+	saysPassed vigil.DeviceID = "passed" // does so, too, and goes from patient to patient
+	saysOdd    vigil.DeviceID = "odd"    // is not understood
 )
 
 // passed changes hands by slots of its messages.
@@ -120,7 +120,7 @@ func (c *chronicle) blame(format string, args ...any) {
 func newChronicle(t *testing.T, dir string) *chronicle {
 	c := &chronicle{
 		t: t, dir: dir, next: map[vigil.DeviceID]int{}, landed: map[int]bool{}, replayed: map[string]bool{},
-		entries: map[string]bool{}, seen: map[vigil.DeviceID]map[int]bool{steady: {}, passed: {}},
+		entries: map[string]bool{}, seen: map[vigil.DeviceID]map[int]bool{saysOnce: {}, saysPassed: {}},
 	}
 	c.profile("history", "o")
 	c.profile("odd", "o")
@@ -128,12 +128,12 @@ func newChronicle(t *testing.T, dir string) *chronicle {
 	for _, name := range []string{"Ida", "Otto"} {
 		c.patients = append(c.patients, c.s.patient(name))
 	}
-	for _, d := range []vigil.DeviceID{one, two, steady, passed, odd} {
+	for _, d := range []vigil.DeviceID{saysOne, saysTwo, saysOnce, saysPassed, saysOdd} {
 		profile, to := "history", c.patients[0]
-		if d == odd {
+		if d == saysOdd {
 			profile = "odd"
 		}
-		if d == passed {
+		if d == saysPassed {
 			to = vigil.Subject{}
 		}
 		if _, _, err := c.s.registry.AddDevice(c.s.ctx, vigil.Device{ID: d, Profile: profile}, to, vigil.Interval{}); err != nil {
@@ -141,7 +141,7 @@ func newChronicle(t *testing.T, dir string) *chronicle {
 		}
 	}
 	for i := range c.owner {
-		c.owner[i] = vigil.Unattributed(passed)
+		c.owner[i] = vigil.Unattributed(saysPassed)
 	}
 	return c
 }
@@ -228,7 +228,7 @@ type contest struct {
 
 // utterances makes the messages of a contest: two when two gateways deliver it.
 func (k contest) utterances() []*utterance {
-	d := []vigil.DeviceID{one, two}[k.Device]
+	d := []vigil.DeviceID{saysOne, saysTwo}[k.Device]
 	u := utterance{value: float64(90 + k.Value), fix: k.Fix, message: vigil.Message{Device: d}}
 	if k.ID {
 		i := k.Key % ids
@@ -261,9 +261,9 @@ func (c *chronicle) contend(list []contest) {
 		})
 	}
 	reader.Go(func() {
-		c.glance(one)
-		c.glance(two)
-		c.count(steady)
+		c.glance(saysOne)
+		c.glance(saysTwo)
+		c.count(saysOnce)
 	})
 	clients.Wait()
 	reader.Wait()
@@ -275,10 +275,10 @@ func (c *chronicle) many(d vigil.DeviceID, n int, backwards bool) []*utterance {
 	for i := range out {
 		no := c.next[d] + i
 		mark, field := "", "o"
-		if d != odd && marked(no) {
+		if d != saysOdd && marked(no) {
 			mark = `,"e":"mark"`
 		}
-		if d == odd {
+		if d == saysOdd {
 			field = "x"
 		}
 		payload := fmt.Appendf(nil, `{"t":%d,%q:%d%s}`, ms(taken)+int64(no), field, 50+no%50, mark)
@@ -296,17 +296,17 @@ func (c *chronicle) many(d vigil.DeviceID, n int, backwards bool) []*utterance {
 // pass gives the device that changes hands to a patient, or to nobody, for some
 // slots, while it speaks.
 func (c *chronicle) pass(from, until, to, n int) {
-	answers := c.all(c.many(passed, n, false))
+	answers := c.all(c.many(saysPassed, n, false))
 	for slot := from; slot <= until; slot++ {
 		during := vigil.Interval{From: taken.Add(time.Duration(slot*slotSize) * time.Millisecond)}
 		during.To = during.From.Add(slotSize * time.Millisecond)
-		err := c.s.registry.Unassign(c.s.ctx, passed, during, "it was not")
-		c.owner[slot] = vigil.Unattributed(passed)
+		err := c.s.registry.Unassign(c.s.ctx, saysPassed, during, "it was not")
+		c.owner[slot] = vigil.Unattributed(saysPassed)
 		if vigil.KindOf(err) == vigil.NotFound {
 			err = nil // it was nobody's
 		}
 		if err == nil && to < len(c.patients) {
-			_, err = c.s.registry.Assign(c.s.ctx, passed, c.patients[to], during, "it was")
+			_, err = c.s.registry.Assign(c.s.ctx, saysPassed, c.patients[to], during, "it was")
 			c.owner[slot] = c.patients[to]
 		}
 		if err != nil {
@@ -326,7 +326,7 @@ func (c *chronicle) repair() {
 		if field == "o" {
 			break
 		}
-		out, err := c.s.ingest.ReplayAll(c.s.ctx, c.s.db, odd)
+		out, err := c.s.ingest.ReplayAll(c.s.ctx, c.s.db, saysOdd)
 		if err != nil {
 			c.blame("replay: %v", err)
 		}
@@ -382,8 +382,8 @@ func (c *chronicle) database(table string) {
 // crash takes the folder away from a server in full flight, as a loss of power
 // leaves it: of what no sync has covered, a part is there, or zeros are.
 func (c *chronicle) crash(n, part int, zeros bool) {
-	flying := append(c.many(steady, n, false), c.many(passed, n, false)...)
-	answers := c.all(append(flying, c.many(odd, n%5, false)...))
+	flying := append(c.many(saysOnce, n, false), c.many(saysPassed, n, false)...)
+	answers := c.all(append(flying, c.many(saysOdd, n%5, false)...))
 	c.mu.Lock()
 	c.life++ // whoever is answered from here on never heard it
 	c.mu.Unlock()
