@@ -97,7 +97,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if db.use, err = d.claim(ctx, c.Shared); err != nil {
 		return nil, d.fail(err)
 	}
-	if err := migrate(ctx, d.write); err != nil {
+	if err := d.alone(ctx, "format", func(ctx context.Context) error { return migrate(ctx, d.write) }); err != nil {
 		return nil, db.fail(err)
 	}
 	db.makeRoom()

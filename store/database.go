@@ -18,11 +18,13 @@ type database struct {
 	name        string
 	rows        int  // that one INSERT carries
 	copies      bool // many rows go in with COPY
+	many        bool // several processes may use it
 	// writing lets one transaction at a time begin: SQLite has one writer, and
 	// waiting here is fair where waiting there is a poll.
 	writing sync.Mutex
-	conn    *sql.Conn // that the transaction runs on; guarded by writing
-	stmts   sync.Map  // text → *sql.Stmt of the read pool
+	conn    *sql.Conn  // that the transaction runs on; guarded by writing
+	stmts   sync.Map   // text → *sql.Stmt of the read pool
+	turn    sync.Mutex // held while this process waits for or has its turn, see Alone
 }
 
 // fail closes what was opened and returns err.

@@ -18,7 +18,7 @@ func openPostgres(ctx context.Context, dsn string) (*database, error) {
 	pool := stdlib.OpenDB(*c)
 	pool.SetMaxOpenConns(12)
 	pool.SetMaxIdleConns(12)
-	d := &database{write: pool, read: pool, name: "postgres " + c.Host + "/" + c.Database, rows: postgresRows, copies: true}
+	d := &database{write: pool, read: pool, name: "postgres " + c.Host + "/" + c.Database, rows: postgresRows, copies: true, many: true}
 	if err := d.write.PingContext(ctx); err != nil {
 		return nil, d.fail(fmt.Errorf("open database: %w", err))
 	}
