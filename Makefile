@@ -30,15 +30,23 @@ test-all:              ## longer fuzzing and soak runs
 lint:                  ## vet, the house rules, golangci-lint
 	scripts/lint
 
+# Measurements run on both stores where a PostgreSQL can be started.
+POSTGRES := $(wildcard /usr/lib/postgresql/15/bin/initdb)
+ifneq ($(POSTGRES),)
+both = scripts/postgres sh -c '$(1) --db "$$VIGIL_TEST_POSTGRES"'
+else
+both = echo "PostgreSQL 15 is not installed (scripts/setup installs it): this is SQLite alone." >&2; $(1)
+endif
+
 bench: build           ## the table of figures, measured on this machine
-	$(BIN)/vigil bench all
+	@$(call both,$(BIN)/vigil bench all)
 
 micro:                 ## micro-benchmarks of the hot path
 	$(GO) test -run '^$$' -bench . -benchmem ./codec/... ./devices ./stream ./store ./protocol/... ./fhir ./ingest ./api
 
 RUNS ?= 200
 crash: build           ## kill the server RUNS times under load and miss nothing
-	$(BIN)/vigil bench crash --runs $(RUNS)
+	@$(call both,$(BIN)/vigil bench crash --runs $(RUNS))
 
 mutants:               ## take out each protection in turn and see that its test misses it
 	scripts/mutants

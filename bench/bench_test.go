@@ -221,6 +221,23 @@ func TestVitals(t *testing.T) {
 	}
 }
 
+// TestTargetsOnPostgres proves that half as good is good enough there.
+func TestTargetsOnPostgres(t *testing.T) {
+	rows := func() []Row {
+		return []Row{atLeast("readings", 60, "/s", 100), atMost("start", 1.5, "s", 1), atMost("size", 9, "B", 0)}
+	}
+	for _, c := range []struct {
+		b    Bench
+		want []bool
+	}{{Bench{}, []bool{false, false, true}}, {Bench{DB: "postgres://x"}, []bool{true, true, true}}} {
+		for i, r := range c.b.placed(rows()) {
+			if r.Met != c.want[i] {
+				t.Errorf("%s of %s: met %v, want %v", r.Name, r.Store, r.Met, c.want[i])
+			}
+		}
+	}
+}
+
 func TestTimes(t *testing.T) {
 	h := newTimes()
 	for i := range 1000 {

@@ -18,11 +18,25 @@ import (
 //
 // Seen to fail when stream answers before the frame is written: in write, the
 // parcels handed to acks before p.publish.
-func TestKilledServerLosesNothing(t *testing.T) {
-	c := bench.Crash{Command: server(t), Runs: number(t, "VIGIL_CRASH_RUNS", 5)}
+func TestKilledServerLosesNothing(t *testing.T) { crash(t, "") }
+
+// TestKilledServerLosesNothingOnPostgres does so while the server keeps
+// everything but its journal in a PostgreSQL, which goes on.
+func TestKilledServerLosesNothingOnPostgres(t *testing.T) {
+	dsn := os.Getenv("VIGIL_TEST_POSTGRES")
+	if dsn == "" {
+		t.Skip("VIGIL_TEST_POSTGRES is not set: there is no PostgreSQL to try")
+	}
+	crash(t, dsn)
+}
+
+// crash kills a server over and over.
+func crash(t *testing.T, dsn string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("starts many processes")
 	}
+	c := bench.Crash{Command: server(t), DB: dsn, Runs: number(t, "VIGIL_CRASH_RUNS", 5)}
 	c.Seed = uint64(number(t, "VIGIL_CRASH_SEED", int(time.Now().UnixNano()&0xffffff))) // #nosec G115 -- small
 	c.Tell = func(says string) { t.Log(says) }
 	t.Logf("VIGIL_CRASH_SEED=%d", c.Seed)
