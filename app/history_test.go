@@ -387,12 +387,13 @@ func (c *chronicle) crash(n, part int, zeros bool) {
 	c.mu.Lock()
 	c.life++ // whoever is answered from here on never heard it
 	c.mu.Unlock()
-	mark, err := os.ReadFile(filepath.Join(c.dir, "journal", "highwater"))
-	if errors.Is(err, fs.ErrNotExist) {
-		mark, err = nil, nil
-	}
-	if err != nil {
-		c.t.Fatal(err)
+	marks := map[string][]byte{"highwater": nil, "acknowledged": nil} // as old as what was synced
+	var err error
+	for name := range marks {
+		marks[name], err = os.ReadFile(filepath.Join(c.dir, "journal", name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			c.t.Fatal(err)
+		}
 	}
 	synced := c.sizes(c.dir)
 	from, to := c.dir, c.dir+"+"
@@ -402,11 +403,13 @@ func (c *chronicle) crash(n, part int, zeros bool) {
 		}
 		_ = os.RemoveAll(to)
 	}
-	path := filepath.Join(to, "journal", "highwater")
-	if mark != nil {
-		err = errors.Join(err, os.WriteFile(path, mark, 0o600))
-	} else {
-		_ = os.Remove(path)
+	for name, mark := range marks {
+		path := filepath.Join(to, "journal", name)
+		if mark != nil {
+			err = errors.Join(err, os.WriteFile(path, mark, 0o600))
+		} else {
+			_ = os.Remove(path)
+		}
 	}
 	if err != nil {
 		c.t.Fatal(err)

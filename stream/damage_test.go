@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -154,6 +155,77 @@ func TestTornSyncedTailIsMissed(t *testing.T) {
 				t.Errorf("last frame %+v", last)
 			}
 		})
+	}
+}
+
+// TestFrameOfTheLastSecondIsMissedAfterAKill: the process ends without a word
+// before the high-water mark is saved, and synced frames are damaged. Seen to
+// report nothing without the slots.
+func TestFrameOfTheLastSecondIsMissedAfterAKill(t *testing.T) {
+	dir, killed := t.TempDir(), t.TempDir()
+	j := open(t, dir, onePartition)
+	fillFrames(t, j, 20)
+	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil { // what a kill would leave
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(killed, highWaterFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	file := blocks(t, killed)[0]
+	st, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, st.Size()-10); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, killed)
+	if d := j.Stats().Damage; len(d) != 1 || d[0].Seq != 20 || d[0].Last != 20 {
+		t.Fatalf("damage %v, want frame 20", d)
+	}
+	fillFrames(t, j, 1)
+	if j.Head(0) != 21 {
+		t.Errorf("head %d, want 21", j.Head(0))
+	}
+}
+
+func TestSlotThatDoesNotReadSaysNothing(t *testing.T) {
+	dir := t.TempDir()
+	hw := &highWater{marks: []mark{{first: 3, last: 7}, {last: 9}}}
+	s, err := openSlots(dir, hw, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, seq := range []uint64{12, 13} {
+		if err := s.put(i, seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, acknowledgedFile)
+	sound, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		bad := slices.Clone(sound)
+		bad[slotLen+i] ^= 1
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := &highWater{marks: []mark{{first: 3, last: 7}, {last: 9}}}
+		s, err := openSlots(dir, got, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+		if got.of(0) != (mark{3, 12}) || got.of(1) != (mark{0, 9}) {
+			t.Errorf("byte %d flipped: %+v, want 12 and 9", i, got.marks)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type Journal struct {
 	reads  *nats.Conn
 	js     jetstream.JetStream // on the writing connection
 	parts  []*partition
+	slots  *slots // what was acknowledged since the high-water mark was saved
 
 	ctx     context.Context // the journal's own life: ends when it is shut, or given up
 	cancel  context.CancelFunc
@@ -85,13 +86,18 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := j.start(ctx); err != nil {
 		return err
 	}
-	hw, err := loadHighWater(j.c.Dir)
-	if err != nil {
-		j.c.Log.Error("journal goes on without its high-water mark", "error", err)
+	hw, hwErr := loadHighWater(j.c.Dir)
+	if hwErr != nil {
+		j.c.Log.Error("journal goes on without its high-water mark", "error", hwErr)
 	}
 	n, err := settlePartitions(ctx, j.js, j.c, hw)
 	if err != nil {
 		return err
+	}
+	if j.c.Dir != "" && hwErr == nil { // else nobody knows what was trimmed
+		if j.slots, err = openSlots(j.c.Dir, hw, n); err != nil {
+			return vigil.Errorf(vigil.Unavailable, "%w", err)
+		}
 	}
 	j.trimmed = make([]uint64, n)
 	j.saved = make([]mark, n)
@@ -348,6 +354,9 @@ func (j *Journal) shut() {
 	}
 	if j.server != nil {
 		stopServer(j.server)
+	}
+	if err := j.slots.close(); err != nil {
+		j.c.Log.Error("close acknowledged sequences", "error", err)
 	}
 }
 

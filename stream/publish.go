@@ -145,6 +145,9 @@ func (p *partition) written(seq uint64) (uint64, error) {
 		p.dead(err)
 		return 0, p.refused(err)
 	}
+	if err := p.j.slots.put(p.number, seq); err != nil {
+		p.j.c.Log.Error("journal", "partition", p.number, "error", err) // the frame itself is safe
+	}
 	p.failing.Store(nil)
 	return seq, nil
 }
