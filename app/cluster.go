@@ -23,17 +23,25 @@ const (
 )
 
 // share takes part in sharing the partitions until the stop function is called.
-// That one gives everything back, so that others take over at once.
+// That one gives everything back, so that others take over at once. A process
+// that has a cluster's journal for itself takes them all, so that a second one
+// notices.
 func (s *server) share(ctx context.Context) (stop func()) {
-	if !s.c.shared() {
+	if s.c.NATS == "" {
 		return func() {}
+	}
+	c := stream.ShareConfig{
+		Holder: s.node(), TTL: leaseTime, Every: leaseEvery,
+		Take: func(context.Context, int, uint64) error { return nil },
+		Drop: func(context.Context, int) error { return nil },
+	}
+	if s.c.shared() {
+		c.Take, c.Drop = s.db.Take, s.db.Drop
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var sharing sync.WaitGroup
 	sharing.Go(func() {
-		err := s.journal.Share(ctx, stream.ShareConfig{
-			Holder: s.node(), TTL: leaseTime, Every: leaseEvery, Take: s.db.Take, Drop: s.db.Drop,
-		})
+		err := s.journal.Share(ctx, c)
 		if err != nil && ctx.Err() == nil {
 			s.fail(fmt.Errorf("share partitions: %w", err))
 		}
@@ -41,6 +49,34 @@ func (s *server) share(ctx context.Context) (stop func()) {
 	return func() {
 		cancel()
 		sharing.Wait()
+	}
+}
+
+// alone refuses to start where another process uses the journal with a store of
+// its own: each would delete what the other has not read. It waits for the
+// leases of one that died.
+func (s *server) alone(ctx context.Context) error {
+	if s.c.NATS == "" || s.c.shared() {
+		return nil
+	}
+	for until := time.Now().Add(2 * leaseTime); ; {
+		leases, err := s.journal.Holders(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(leases, func(l stream.Lease) bool { return l.Live })
+		if i < 0 {
+			return nil
+		}
+		if time.Now().After(until) {
+			return vigil.Errorf(vigil.Conflicting,
+				"%s uses this journal; several processes share one only with a database that they share, too: --db postgres://…", leases[i].Holder)
+		}
+		select {
+		case <-time.After(leaseEvery / 3):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -68,6 +104,17 @@ func (s *server) resumeMoves(ctx context.Context) {
 
 // holds tells whether this process writes a partition.
 func (s *server) holds(partition int) bool { return !s.c.shared() || s.db.Holds(partition) }
+
+// held counts the partitions that this process writes.
+func (s *server) held() int {
+	n := 0
+	for p := range s.journal.Partitions() {
+		if s.holds(p) {
+			n++
+		}
+	}
+	return n
+}
 
 // checkCluster tells who writes what.
 func (s *server) checkCluster(ctx context.Context) Check {

@@ -177,5 +177,6 @@ func (s *server) storeSamples() []sample {
 		counter("store_moved_total", "Readings given to another subject.", st.Moved),
 		counter("store_checkpoints_total", "Checkpoints.", st.Checkpoints),
 		gauge("store_series", "Series.", float64(st.Series)),
+		gauge("store_partitions_held", "Partitions that this process writes.", float64(s.held())),
 	}
 }

@@ -110,6 +110,9 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open journal: %w", err)
 	}
+	if err := s.alone(ctx); err != nil {
+		return err
+	}
 	s.registry, err = fleet.Open(ctx, fleet.Config{
 		Documents: s.db, Now: time.Now, Log: s.log, Changed: s.registryChanged, Move: s.move,
 	})
