@@ -1,10 +1,7 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"slices"
 	"sort"
 
 	"github.com/vigil-iomt/vigil"
@@ -14,8 +11,6 @@ import (
 // in the past: readings taken in it are then given to the subject by new
 // versions. An assignment that overlaps another of the same device is refused.
 func (r *Registry) Assign(ctx context.Context, id vigil.DeviceID, subject vigil.Subject, during vigil.Interval, reason string) (vigil.Assignment, error) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
 	if during.From == 0 {
 		during.From = r.now()
 	}
@@ -23,23 +18,34 @@ func (r *Registry) Assign(ctx context.Context, id vigil.DeviceID, subject vigil.
 	a := vigil.Assignment{
 		ID: vigil.NewID(r.c.Now()), Device: id, Subject: subject, Interval: during, Actor: actor, Reason: reason,
 	}
-	d, ok := r.find(id)
+	err := r.change(ctx, func() (draft, error) {
+		if err := r.checkAssignment(a); err != nil {
+			return draft{}, err
+		}
+		return r.draftAssignments(ctx, id, during, reason, kept[vigil.Assignment]{rec: a})
+	})
+	return a, err
+}
+
+// checkAssignment says what is wrong with an assignment to be made.
+func (r *Registry) checkAssignment(a vigil.Assignment) error {
+	d, ok := r.find(a.Device)
 	if !ok {
-		return a, noDevice(id)
+		return noDevice(a.Device)
 	}
-	if err := r.checkSubject(subject); err != nil {
-		return a, err
+	if err := r.checkSubject(a.Subject); err != nil {
+		return err
 	}
-	if during.To != 0 && during.To <= during.From {
-		return a, &vigil.Error{Kind: vigil.Invalid, Path: "/until", Msg: "an assignment ends after it begins"}
+	if a.To != 0 && a.To <= a.From {
+		return &vigil.Error{Kind: vigil.Invalid, Path: "/until", Msg: "an assignment ends after it begins"}
 	}
 	for _, other := range d.assignments {
-		if other.rec.Overlaps(during) {
-			return a, vigil.Errorf(vigil.Conflicting,
+		if other.rec.Overlaps(a.Interval) {
+			return vigil.Errorf(vigil.Conflicting,
 				"the device serves another subject%s; unassign it first", words(other.rec.Interval))
 		}
 	}
-	return a, r.saveAssignments(ctx, id, during, reason, kept[vigil.Assignment]{rec: a})
+	return nil
 }
 
 // words says when an interval is.
@@ -59,18 +65,28 @@ func words(v vigil.Interval) string {
 // zero. An interval in the past takes the readings since then back to the
 // device, where they stay unattributed.
 func (r *Registry) Unassign(ctx context.Context, id vigil.DeviceID, during vigil.Interval, reason string) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
 	if during.From == 0 {
 		during.From = r.now()
 	}
 	if during.To != 0 && during.To <= during.From {
 		return &vigil.Error{Kind: vigil.Invalid, Path: "/until", Msg: "until is not after from"}
 	}
-	d, ok := r.find(id)
-	if !ok {
-		return noDevice(id)
-	}
+	return r.change(ctx, func() (draft, error) {
+		d, ok := r.find(id)
+		if !ok {
+			return draft{}, noDevice(id)
+		}
+		changed := r.unassigned(ctx, d, during, reason)
+		if len(changed) == 0 {
+			return draft{}, vigil.Errorf(vigil.NotFound, "device %s serves nobody then", id)
+		}
+		return r.draftAssignments(ctx, id, during, reason, changed...)
+	})
+}
+
+// unassigned returns the assignments of a device that change when it serves
+// nobody during an interval, as they are to be.
+func (r *Registry) unassigned(ctx context.Context, d *device, during vigil.Interval, reason string) []kept[vigil.Assignment] {
 	actor, _ := vigil.ActorFrom(ctx)
 	var changed []kept[vigil.Assignment]
 	for _, a := range d.assignments {
@@ -93,10 +109,7 @@ func (r *Registry) Unassign(ctx context.Context, id vigil.DeviceID, during vigil
 		a.rec.Reason = reason
 		changed = append(changed, a)
 	}
-	if len(changed) == 0 {
-		return vigil.Errorf(vigil.NotFound, "device %s serves nobody then", id)
-	}
-	return r.saveAssignments(ctx, id, during, reason, changed...)
+	return changed
 }
 
 // without returns what is left of an assignment before and after an interval,
@@ -115,36 +128,30 @@ func without(a vigil.Assignment, during vigil.Interval) (before, after *vigil.As
 	return before, after
 }
 
-// saveAssignments writes assignments of one device together with the
-// reattributions that they cause: during is the time in which they change whom
+// draftAssignments is the change of assignments of one device with the
+// reattributions that it causes: during is the time in which they change whom
 // it serves.
-func (r *Registry) saveAssignments(ctx context.Context, id vigil.DeviceID, during vigil.Interval, reason string, list ...kept[vigil.Assignment]) error {
+func (r *Registry) draftAssignments(ctx context.Context, id vigil.DeviceID, during vigil.Interval, reason string, list ...kept[vigil.Assignment]) (draft, error) {
 	next := r.snapshot()
-	var docs []vigil.Document
+	var d draft
 	for _, a := range list {
 		doc, err := document(ctx, r, kindAssignment, a.rec.ID, a.version, a.rec)
 		if err != nil {
-			return err
+			return d, err
 		}
-		docs = append(docs, doc)
+		d.docs = append(d.docs, doc)
 		next.assignments[id] = withAssignment(next.assignments[id], a)
 	}
-	moves := r.moves(ctx, next, id, during, reason)
-	err := r.commit(ctx, docs, moves, func() {
-		for _, a := range list {
-			a.version++
-			r.putAssignment(a)
-		}
-	})
-	r.changed(kindDevice, string(id))
-	return err
+	d.moves = r.moves(ctx, next, id, during, reason)
+	return d, nil
 }
 
 // putAssignment puts an assignment into memory. The caller holds mu.
-func (r *Registry) putAssignment(k kept[vigil.Assignment]) {
+func (r *Registry) putAssignment(k kept[vigil.Assignment]) []note {
 	if d, ok := r.devices[k.rec.Device]; ok {
 		r.devices[k.rec.Device] = &device{kept: d.kept, assignments: withAssignment(d.assignments, k)}
 	}
+	return []note{{kindDevice, string(k.rec.Device)}}
 }
 
 // withAssignment returns a new list in which k replaces its older self or is
@@ -198,138 +205,4 @@ func (r *Registry) Assignments(id vigil.DeviceID) []vigil.Assignment {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].From < out[j].From })
 	return out
-}
-
-// moves lists the reattributions that bring the readings of a device in an
-// interval into line with a view. Shared devices name the patient in each
-// message, so nothing of theirs is moved.
-func (r *Registry) moves(ctx context.Context, v view, id vigil.DeviceID, during vigil.Interval, reason string) []vigil.Reattribution {
-	d, ok := r.find(id)
-	if !ok || d.rec.Shared || during.From > r.now() {
-		return nil
-	}
-	actor, _ := vigil.ActorFrom(ctx)
-	var out []vigil.Reattribution
-	for _, s := range v.segments(id, during) {
-		to := s.subject
-		if to.Kind == vigil.NoSubject {
-			to = vigil.Unattributed(id)
-		}
-		out = append(out, vigil.Reattribution{
-			ID: vigil.NewID(r.c.Now()), Device: id, During: s.during, To: to, Actor: actor, Reason: reason,
-		})
-	}
-	return out
-}
-
-// commit writes records and the reattributions that they cause in one
-// transaction, puts them into memory, and carries the reattributions through
-// the journal. What a stop interrupts there is finished by Resume.
-func (r *Registry) commit(ctx context.Context, docs []vigil.Document, moves []vigil.Reattribution, put func()) error {
-	decided := max(r.now(), r.MovedAt()+1)
-	for i := range moves {
-		moves[i].At = decided
-		doc, err := document(ctx, r, kindReattribution, moves[i].ID, 0, reattribution{Reattribution: moves[i]})
-		if err != nil {
-			return err
-		}
-		docs = append(docs, doc)
-	}
-	if len(moves) > 0 {
-		doc, err := document(ctx, r, kindMoved, "last", r.movedVersion, decided)
-		if err != nil {
-			return err
-		}
-		docs = append(docs, doc)
-	}
-	if err := r.c.Documents.SaveDocuments(ctx, docs...); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	put()
-	for _, m := range moves {
-		r.pending[m.ID] = kept[reattribution]{rec: reattribution{Reattribution: m}, version: 1}
-	}
-	if len(moves) > 0 {
-		r.movedVersion++
-		r.moved.Store(int64(decided))
-	}
-	r.mu.Unlock()
-	return r.carry(ctx, moves)
-}
-
-// MovedAt returns when the last reattribution was decided. Whoever attributes
-// readings reads it first.
-func (r *Registry) MovedAt() vigil.Instant { return vigil.Instant(r.moved.Load()) }
-
-// A reattribution is a vigil.Reattribution as it is kept: with whether it went
-// through the journal.
-type reattribution struct {
-	vigil.Reattribution
-	Done bool `json:"done,omitempty"`
-}
-
-// putReattribution puts a reattribution into memory. The caller holds mu.
-func (r *Registry) putReattribution(k kept[reattribution]) {
-	if !k.rec.Done {
-		r.pending[k.rec.ID] = k
-		return
-	}
-	delete(r.pending, k.rec.ID)
-	r.done[k.rec.Device] = append(r.done[k.rec.Device], k.rec.Reattribution)
-}
-
-// Reattributions returns what became of the readings of a device when somebody
-// said later whom it had served: who said so, when and why, oldest first. An
-// empty id asks for all devices.
-func (r *Registry) Reattributions(id vigil.DeviceID) []vigil.Reattribution {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var out []vigil.Reattribution
-	for device, list := range r.done {
-		if id == "" || id == device {
-			out = append(out, list...)
-		}
-	}
-	slices.SortFunc(out, func(a, b vigil.Reattribution) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID)) })
-	return out
-}
-
-// carry moves reattributions through the journal and ticks them off.
-func (r *Registry) carry(ctx context.Context, moves []vigil.Reattribution) error {
-	var errs []error
-	for _, m := range moves {
-		if err := r.c.Move(ctx, m); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		r.mu.RLock()
-		k := r.pending[m.ID]
-		r.mu.RUnlock()
-		k.rec.Done = true
-		doc, err := document(vigil.WithActor(ctx, m.Actor), r, kindReattribution, m.ID, k.version, k.rec)
-		if err != nil {
-			return err
-		}
-		if err := r.c.Documents.SaveDocuments(ctx, doc); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		r.mu.Lock()
-		r.putReattribution(k)
-		r.mu.Unlock()
-	}
-	return errors.Join(errs...)
-}
-
-// Resume carries the reattributions that a stop interrupted through the
-// journal. Each is idempotent by its id.
-func (r *Registry) Resume(ctx context.Context) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	r.mu.RLock()
-	moves := sorted(r.pending, func(k kept[reattribution]) vigil.Reattribution { return k.rec.Reattribution },
-		func(a, b vigil.Reattribution) bool { return a.ID < b.ID })
-	r.mu.RUnlock()
-	return r.carry(ctx, moves)
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -13,50 +14,35 @@ import (
 // to it during the given interval; a zero From means that whatever the device
 // remembers is that subject's, too.
 func (r *Registry) AddDevice(ctx context.Context, d vigil.Device, serves vigil.Subject, during vigil.Interval) (vigil.Device, string, error) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
 	if d.ID == "" {
 		d.ID = vigil.DeviceID(vigil.NewID(r.c.Now()))
 	}
-	if err := r.checkDevice(d); err != nil {
-		return d, "", err
-	}
-	d.Created = r.now()
 	secret, hash := newSecret()
-	k := kept[registered]{rec: registered{Device: d, Secret: hash}}
-	doc, err := document(ctx, r, kindDevice, string(d.ID), 0, k.rec)
-	if err != nil {
-		return d, "", err
-	}
-	docs := []vigil.Document{doc}
-	var assigned kept[vigil.Assignment]
-	if serves.Kind != vigil.NoSubject {
+	err := r.change(ctx, func() (draft, error) {
+		if err := r.checkDevice(d); err != nil {
+			return draft{}, err
+		}
+		d.Created = r.now()
+		next, err := only(ctx, r, kindDevice, string(d.ID), 0, registered{Device: d, Secret: hash})
+		if err != nil || serves.Kind == vigil.NoSubject {
+			return next, err
+		}
 		if err := r.checkSubject(serves); err != nil {
-			return d, "", err
+			return draft{}, err
 		}
 		actor, _ := vigil.ActorFrom(ctx)
-		assigned.rec = vigil.Assignment{
+		a := vigil.Assignment{
 			ID: vigil.NewID(r.c.Now()), Device: d.ID, Subject: serves, Interval: during,
 			Actor: actor, Reason: "registered",
 		}
-		doc, err := document(ctx, r, kindAssignment, assigned.rec.ID, 0, assigned.rec)
-		if err != nil {
-			return d, "", err
-		}
-		docs = append(docs, doc)
+		doc, err := document(ctx, r, kindAssignment, a.ID, 0, a)
+		next.docs = append(next.docs, doc)
+		return next, err
+	})
+	if err != nil {
+		secret = ""
 	}
-	if err := r.c.Documents.SaveDocuments(ctx, docs...); err != nil {
-		return d, "", err
-	}
-	k.version, assigned.version = 1, 1
-	r.mu.Lock()
-	r.devices[d.ID] = &device{kept: k}
-	if serves.Kind != vigil.NoSubject {
-		r.putAssignment(assigned)
-	}
-	r.mu.Unlock()
-	r.changed(kindDevice, string(d.ID))
-	return d, secret, nil
+	return d, secret, err
 }
 
 // checkDevice says what is wrong with a device to be registered.
@@ -83,65 +69,76 @@ func (r *Registry) checkDevice(d vigil.Device) error {
 // UpdateDevice replaces what is known about a device: names, serial, firmware,
 // profile, gateway rights. Its id, creation and revocation stay.
 func (r *Registry) UpdateDevice(ctx context.Context, d vigil.Device) (vigil.Device, error) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	old, ok := r.find(d.ID)
-	if !ok {
-		return d, noDevice(d.ID)
-	}
-	for _, other := range d.For {
-		if _, ok := r.find(other); !ok {
-			return d, &vigil.Error{Kind: vigil.Invalid, Path: "/for", Msg: "device " + string(other) + " is not registered"}
+	err := r.changeDevice(ctx, d.ID, func(old registered) (registered, error) {
+		for _, other := range d.For {
+			if _, ok := r.find(other); !ok {
+				return old, &vigil.Error{Kind: vigil.Invalid, Path: "/for", Msg: "device " + string(other) + " is not registered"}
+			}
 		}
-	}
-	d.Created, d.Revoked = old.rec.Created, old.rec.Revoked
-	k := kept[registered]{rec: registered{Device: d, Secret: old.rec.Secret}, version: old.version}
-	return d, save(ctx, r, kindDevice, string(d.ID), k, r.putDevice)
+		d.Created, d.Revoked = old.Created, old.Revoked
+		return registered{Device: d, Secret: old.Secret}, nil
+	})
+	return d, err
+}
+
+// changeDevice writes what next makes of a device.
+func (r *Registry) changeDevice(ctx context.Context, id vigil.DeviceID, next func(old registered) (registered, error)) error {
+	return r.change(ctx, func() (draft, error) {
+		old, ok := r.find(id)
+		if !ok {
+			return draft{}, noDevice(id)
+		}
+		rec, err := next(old.rec)
+		if err != nil {
+			return draft{}, err
+		}
+		return only(ctx, r, kindDevice, string(id), old.version, rec)
+	})
 }
 
 // RevokeDevice voids the credentials of a device from now on. Its readings and
 // assignments stay.
 func (r *Registry) RevokeDevice(ctx context.Context, id vigil.DeviceID) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	old, ok := r.find(id)
-	if !ok {
-		return noDevice(id)
-	}
-	if old.rec.Revoked != 0 {
-		return nil
-	}
-	k := old.kept
-	k.rec.Revoked = r.now()
-	return save(ctx, r, kindDevice, string(id), k, r.putDevice)
+	return r.change(ctx, func() (draft, error) {
+		d, ok := r.find(id)
+		if !ok {
+			return draft{}, noDevice(id)
+		}
+		rec := d.rec
+		if rec.Revoked != 0 {
+			return draft{}, nil
+		}
+		rec.Revoked = r.now()
+		return only(ctx, r, kindDevice, string(id), d.version, rec)
+	})
 }
 
 // RenewSecret gives a device a new secret; the old one is void at once.
 func (r *Registry) RenewSecret(ctx context.Context, id vigil.DeviceID) (string, error) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	old, ok := r.find(id)
-	if !ok {
-		return "", noDevice(id)
-	}
 	secret, hash := newSecret()
-	k := old.kept
-	k.rec.Secret = hash
-	if err := save(ctx, r, kindDevice, string(id), k, r.putDevice); err != nil {
+	err := r.changeDevice(ctx, id, func(d registered) (registered, error) {
+		d.Secret = hash
+		return d, nil
+	})
+	if err != nil {
 		return "", err
 	}
-	r.changed(ChangedSecret, string(id))
 	return secret, nil
 }
 
-// putDevice replaces a device in memory and leaves its assignments. The caller
+// putDevice puts a device into memory and leaves its assignments. The caller
 // holds mu.
-func (r *Registry) putDevice(k kept[registered]) {
+func (r *Registry) putDevice(k kept[registered]) []note {
 	d := &device{kept: k}
+	notes := []note{{kindDevice, string(k.rec.ID)}}
 	if old, ok := r.devices[k.rec.ID]; ok {
 		d.assignments = old.assignments
+		if !bytes.Equal(old.rec.Secret.Sum, k.rec.Secret.Sum) {
+			notes = append(notes, note{ChangedSecret, string(k.rec.ID)})
+		}
 	}
 	r.devices[k.rec.ID] = d
+	return notes
 }
 
 // find returns the device as it is in memory.
@@ -176,13 +173,18 @@ func (r *Registry) Devices() []vigil.Device {
 
 // Authenticate returns the device that id and secret belong to. A wrong id and
 // a wrong secret make the same error in the same time.
-func (r *Registry) Authenticate(_ context.Context, id vigil.DeviceID, secret string) (vigil.Device, error) {
-	d, ok := r.find(id)
+func (r *Registry) Authenticate(ctx context.Context, id vigil.DeviceID, secret string) (vigil.Device, error) {
+	d, ok := r.proved(id, secret)
 	if !ok {
-		hashed{}.matches(secret)
-		return vigil.Device{}, vigil.Errorf(vigil.Unknown, "no device with this id and secret")
+		fresh, err := r.refresh(ctx)
+		if err != nil {
+			return vigil.Device{}, err
+		}
+		if fresh {
+			d, ok = r.proved(id, secret)
+		}
 	}
-	if !d.rec.Secret.matches(secret) {
+	if !ok {
 		return vigil.Device{}, vigil.Errorf(vigil.Unknown, "no device with this id and secret")
 	}
 	if d.rec.Revoked != 0 {
@@ -191,9 +193,24 @@ func (r *Registry) Authenticate(_ context.Context, id vigil.DeviceID, secret str
 	return d.rec.Device, nil
 }
 
+// proved returns a device if the secret is its own.
+func (r *Registry) proved(id vigil.DeviceID, secret string) (*device, bool) {
+	d, ok := r.find(id)
+	if !ok {
+		hashed{}.matches(secret)
+		return nil, false
+	}
+	return d, d.rec.Secret.matches(secret)
+}
+
 // MaySpeak tells whether speaker may deliver messages of other: both are
 // registered, other is not revoked, and speaker is other or its gateway.
 func (r *Registry) MaySpeak(speaker vigil.Device, other vigil.DeviceID) bool {
+	return r.maySpeak(speaker, other) || r.glance() && r.maySpeak(speaker, other)
+}
+
+// maySpeak is MaySpeak as far as memory knows.
+func (r *Registry) maySpeak(speaker vigil.Device, other vigil.DeviceID) bool {
 	d, ok := r.find(other)
 	if !ok || d.rec.Revoked != 0 {
 		return false

@@ -13,19 +13,20 @@ var born = regexp.MustCompile(`^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)
 // AddPatient registers a patient. An empty ID is filled in. Two patients never
 // share a medical record number.
 func (r *Registry) AddPatient(ctx context.Context, p vigil.Patient) (vigil.Patient, error) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
 	if p.ID == "" {
 		p.ID = vigil.PatientID(vigil.NewID(r.c.Now()))
 	}
 	if p.Sex == "" {
 		p.Sex = "unknown"
 	}
-	if err := r.checkPatient(p); err != nil {
-		return p, err
-	}
-	p.Created = r.now()
-	return p, save(ctx, r, kindPatient, string(p.ID), kept[vigil.Patient]{rec: p}, r.putPatient)
+	err := r.change(ctx, func() (draft, error) {
+		if err := r.checkPatient(p); err != nil {
+			return draft{}, err
+		}
+		p.Created = r.now()
+		return only(ctx, r, kindPatient, string(p.ID), 0, p)
+	})
+	return p, err
 }
 
 // checkPatient says what is wrong with a patient to be registered.
@@ -56,11 +57,12 @@ func (r *Registry) checkPatient(p vigil.Patient) error {
 }
 
 // putPatient puts a patient into memory. The caller holds mu.
-func (r *Registry) putPatient(k kept[vigil.Patient]) {
+func (r *Registry) putPatient(k kept[vigil.Patient]) []note {
 	r.patients[k.rec.ID] = k
 	if k.rec.MRN != "" {
 		r.byMRN[k.rec.MRN] = k.rec.ID
 	}
+	return []note{{kindPatient, string(k.rec.ID)}}
 }
 
 // Patient returns a registered patient.

@@ -10,17 +10,25 @@ import (
 // AddLocation registers a place. An empty ID is filled in; a zero Rank puts it
 // behind the others of its unit.
 func (r *Registry) AddLocation(ctx context.Context, l vigil.Location) (vigil.Location, error) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
 	if l.ID == "" {
 		l.ID = vigil.NewID(r.c.Now())
 	}
-	if err := r.checkLocation(&l); err != nil {
-		return l, err
-	}
-	l.Created = r.now()
-	return l, save(ctx, r, kindLocation, l.ID, kept[vigil.Location]{rec: l},
-		func(k kept[vigil.Location]) { r.locations[k.rec.ID] = k })
+	asked := l
+	err := r.change(ctx, func() (draft, error) {
+		l = asked
+		if err := r.checkLocation(&l); err != nil {
+			return draft{}, err
+		}
+		l.Created = r.now()
+		return only(ctx, r, kindLocation, l.ID, 0, l)
+	})
+	return l, err
+}
+
+// putLocation puts a place into memory. The caller holds mu.
+func (r *Registry) putLocation(k kept[vigil.Location]) []note {
+	r.locations[k.rec.ID] = k
+	return []note{{kindLocation, k.rec.ID}}
 }
 
 // checkLocation says what is wrong with a place to be registered, and settles
@@ -104,14 +112,6 @@ func (r *Registry) Locations() []vigil.Location {
 // open stay elsewhere ends there; a place that holds another patient then is
 // refused. Readings that devices of the place took meanwhile follow.
 func (r *Registry) Admit(ctx context.Context, patient vigil.PatientID, location string, from vigil.Instant) (vigil.Stay, error) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	if _, ok := r.Patient(patient); !ok {
-		return vigil.Stay{}, vigil.Errorf(vigil.NotFound, "this patient is not registered")
-	}
-	if _, ok := r.Location(location); !ok {
-		return vigil.Stay{}, vigil.Errorf(vigil.NotFound, "place %s is not registered", location)
-	}
 	if from == 0 {
 		from = r.now()
 	}
@@ -120,54 +120,72 @@ func (r *Registry) Admit(ctx context.Context, patient vigil.PatientID, location 
 		ID: vigil.NewID(r.c.Now()), Patient: patient, Location: location,
 		Interval: vigil.Interval{From: from}, Actor: actor,
 	}
+	err := r.change(ctx, func() (draft, error) {
+		changes, err := r.admission(stay)
+		if err != nil {
+			return draft{}, err
+		}
+		return r.draftStays(ctx, changes)
+	})
+	return stay, err
+}
+
+// admission returns the stays that change when a stay begins: itself and the one
+// that it ends.
+func (r *Registry) admission(stay vigil.Stay) ([]kept[vigil.Stay], error) {
+	if _, ok := r.Patient(stay.Patient); !ok {
+		return nil, vigil.Errorf(vigil.NotFound, "this patient is not registered")
+	}
+	if _, ok := r.Location(stay.Location); !ok {
+		return nil, vigil.Errorf(vigil.NotFound, "place %s is not registered", stay.Location)
+	}
 	changes := []kept[vigil.Stay]{{rec: stay}}
 	for _, s := range r.allStays() {
 		if !s.rec.Overlaps(stay.Interval) {
 			continue
 		}
 		switch {
-		case s.rec.Patient == patient && s.rec.To == 0 && s.rec.From < from:
-			s.rec.To = from
+		case s.rec.Patient == stay.Patient && s.rec.To == 0 && s.rec.From < stay.From:
+			s.rec.To = stay.From
 			changes = append(changes, s)
-		case s.rec.Patient == patient:
-			return stay, vigil.Errorf(vigil.Conflicting, "the patient was somewhere else then; end that stay first")
-		case s.rec.Location == location:
-			return stay, vigil.Errorf(vigil.Conflicting, "another patient is in this place then")
+		case s.rec.Patient == stay.Patient:
+			return nil, vigil.Errorf(vigil.Conflicting, "the patient was somewhere else then; end that stay first")
+		case s.rec.Location == stay.Location:
+			return nil, vigil.Errorf(vigil.Conflicting, "another patient is in this place then")
 		}
 	}
-	return stay, r.saveStays(ctx, changes)
+	return changes, nil
 }
 
 // Discharge ends the open stay of a patient.
 func (r *Registry) Discharge(ctx context.Context, patient vigil.PatientID, at vigil.Instant) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
 	if at == 0 {
 		at = r.now()
 	}
-	for _, s := range r.allStays() {
-		if s.rec.Patient == patient && s.rec.To == 0 {
-			if at <= s.rec.From {
-				return vigil.Errorf(vigil.Invalid, "the stay began at %s; it cannot end before", s.rec.From)
+	return r.change(ctx, func() (draft, error) {
+		for _, s := range r.allStays() {
+			if s.rec.Patient == patient && s.rec.To == 0 {
+				if at <= s.rec.From {
+					return draft{}, vigil.Errorf(vigil.Invalid, "the stay began at %s; it cannot end before", s.rec.From)
+				}
+				s.rec.To = at
+				return r.draftStays(ctx, []kept[vigil.Stay]{s})
 			}
-			s.rec.To = at
-			return r.saveStays(ctx, []kept[vigil.Stay]{s})
 		}
-	}
-	return vigil.Errorf(vigil.NotFound, "this patient is in no place now")
+		return draft{}, vigil.Errorf(vigil.NotFound, "this patient is in no place now")
+	})
 }
 
-// saveStays writes stays together with the reattributions that they cause.
-func (r *Registry) saveStays(ctx context.Context, stays []kept[vigil.Stay]) error {
-	docs := make([]vigil.Document, 0, len(stays))
+// draftStays is the change of stays with the reattributions that it causes.
+func (r *Registry) draftStays(ctx context.Context, stays []kept[vigil.Stay]) (draft, error) {
+	var d draft
 	next := r.snapshot()
-	var moves []vigil.Reattribution
 	for _, s := range stays {
 		doc, err := document(ctx, r, kindStay, s.rec.ID, s.version, s.rec)
 		if err != nil {
-			return err
+			return d, err
 		}
-		docs = append(docs, doc)
+		d.docs = append(d.docs, doc)
 		next.stays[s.rec.Location] = withStay(next.stays[s.rec.Location], s)
 	}
 	for _, s := range stays {
@@ -177,25 +195,17 @@ func (r *Registry) saveStays(ctx context.Context, stays []kept[vigil.Stay]) erro
 		}
 		for id, list := range next.assignments {
 			if servesPlace(list, s.rec.Location) {
-				moves = append(moves, r.moves(ctx, next, id, during, "the patient of the place changed")...)
+				d.moves = append(d.moves, r.moves(ctx, next, id, during, "the patient of the place changed")...)
 			}
 		}
 	}
-	err := r.commit(ctx, docs, moves, func() {
-		for _, s := range stays {
-			s.version++
-			r.putStay(s)
-		}
-	})
-	for _, s := range stays {
-		r.changed(kindStay, s.rec.ID)
-	}
-	return err
+	return d, nil
 }
 
 // putStay puts a stay into memory. The caller holds mu.
-func (r *Registry) putStay(k kept[vigil.Stay]) {
+func (r *Registry) putStay(k kept[vigil.Stay]) []note {
 	r.stays[k.rec.Location] = withStay(r.stays[k.rec.Location], k)
+	return []note{{kindStay, k.rec.ID}}
 }
 
 // withStay returns a new list in which k replaces its older self or is added,

@@ -5,7 +5,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sort"
@@ -17,10 +16,15 @@ import (
 )
 
 // Documents is where the registry keeps its records. A save of several is one
-// transaction; a stale version is refused.
+// transaction; a stale version is refused as vigil.Conflicting. Alone lets one
+// process at a time run f, as long as all go on answering: it makes the turns
+// fair, and the versions make them safe.
 type Documents interface {
 	SaveDocuments(ctx context.Context, docs ...vigil.Document) error
 	Documents(ctx context.Context, kind string) ([]vigil.Document, error)
+	DocumentVersion(ctx context.Context, kind, id string, version int64) (vigil.Document, error)
+	DocumentsSince(ctx context.Context, kind, id string, version int64, limit int) ([]vigil.Document, error)
+	Alone(ctx context.Context, name string, f func(context.Context) error) error
 }
 
 // Config says what the registry needs.
@@ -28,7 +32,10 @@ type Config struct {
 	Documents Documents
 	Now       func() time.Time
 	Log       *slog.Logger
-	// Changed is told of every change after it is on disk.
+	// Shared says that other processes change the same records. Sync takes
+	// their changes in, and nobody is refused as unknown without a look.
+	Shared bool
+	// Changed is told of every change after it is on disk, whoever made it.
 	Changed func(kind, id string)
 	// Move is asked to carry a reattribution through the journal; it returns
 	// nil once it is durable there.
@@ -59,6 +66,10 @@ type Registry struct {
 	// overlapping assignments cannot both be accepted.
 	writing sync.Mutex
 
+	// syncing lets one look at the log at a time.
+	syncing sync.Mutex
+	look    look // the last one; guarded by syncing
+
 	mu        sync.RWMutex // guards the maps, never held during I/O
 	devices   map[vigil.DeviceID]*device
 	patients  map[vigil.PatientID]kept[vigil.Patient]
@@ -68,6 +79,7 @@ type Registry struct {
 	tokens    map[string]kept[token]
 	pending   map[string]kept[reattribution]
 	done      map[vigil.DeviceID][]vigil.Reattribution // carried through the journal
+	log       int64                                    // up to which change of the log this is
 
 	// moved is when the last reattribution was decided. It is read before an
 	// attribution and kept with it, so that the store knows which moves the
@@ -107,97 +119,46 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		pending:   map[string]kept[reattribution]{},
 		done:      map[vigil.DeviceID][]vigil.Reattribution{},
 	}
-	loads := []func(context.Context) error{
-		func(ctx context.Context) error {
-			return load(ctx, r, kindDevice, func(k kept[registered]) { r.devices[k.rec.ID] = &device{kept: k} })
-		},
-		func(ctx context.Context) error {
-			return load(ctx, r, kindPatient, r.putPatient)
-		},
-		func(ctx context.Context) error {
-			return load(ctx, r, kindLocation, func(k kept[vigil.Location]) { r.locations[k.rec.ID] = k })
-		},
-		func(ctx context.Context) error { return load(ctx, r, kindAssignment, r.putAssignment) },
-		func(ctx context.Context) error { return load(ctx, r, kindStay, r.putStay) },
-		func(ctx context.Context) error {
-			return load(ctx, r, kindToken, func(k kept[token]) { r.tokens[k.rec.ID] = k })
-		},
-		func(ctx context.Context) error {
-			return load(ctx, r, kindReattribution, r.putReattribution)
-		},
+	// The log is read before the records and once more behind them, so that
+	// memory is what the database was at one change.
+	log, err := c.Documents.Documents(ctx, kindChanges)
+	if err != nil {
+		return nil, fmt.Errorf("read changes of the registry: %w", err)
 	}
-	loads = append(loads, func(ctx context.Context) error {
-		return load(ctx, r, kindMoved, func(k kept[vigil.Instant]) {
-			r.moved.Store(int64(k.rec))
-			r.movedVersion = k.version
-		})
-	})
-	for _, f := range loads {
-		if err := f(ctx); err != nil {
+	for _, d := range log {
+		r.log = d.Version
+	}
+	for _, kind := range []string{
+		kindDevice, kindPatient, kindLocation, kindAssignment, kindStay, kindToken, kindReattribution, kindMoved,
+	} {
+		if err := r.load(ctx, kind); err != nil {
 			return nil, err
 		}
 	}
-	return r, nil
+	r.syncing.Lock()
+	defer r.syncing.Unlock()
+	_, err = r.sync(ctx)
+	return r, err
 }
 
 // load reads all records of one kind.
-func load[T any](ctx context.Context, r *Registry, kind string, put func(kept[T])) error {
+func (r *Registry) load(ctx context.Context, kind string) error {
 	docs, err := r.c.Documents.Documents(ctx, kind)
 	if err != nil {
 		return fmt.Errorf("read %s records: %w", kind, err)
 	}
 	for _, d := range docs {
-		if d.Deleted {
-			continue
+		put, err := r.reader(d)
+		if err != nil {
+			return err
 		}
-		k := kept[T]{version: d.Version}
-		if err := json.Unmarshal(d.Body, &k.rec); err != nil {
-			return fmt.Errorf("read %s record %s: %w", kind, d.ID, err)
-		}
-		put(k)
+		put()
 	}
 	return nil
 }
 
 // now returns the present instant.
 func (r *Registry) now() vigil.Instant { return vigil.InstantOf(r.c.Now()) }
-
-// document makes the next version of a record, by whoever acts in ctx.
-func document[T any](ctx context.Context, r *Registry, kind, id string, old int64, rec T) (vigil.Document, error) {
-	actor, ok := vigil.ActorFrom(ctx)
-	if !ok {
-		return vigil.Document{}, vigil.Errorf(vigil.Unknown, "nobody is named as the author of this change")
-	}
-	body, err := json.Marshal(rec)
-	if err != nil {
-		return vigil.Document{}, fmt.Errorf("write %s record: %w", kind, err)
-	}
-	return vigil.Document{Kind: kind, ID: id, Version: old, Body: body, Changed: r.now(), Actor: actor}, nil
-}
-
-// save writes one record and, when it is on disk, puts it into memory.
-func save[T any](ctx context.Context, r *Registry, kind, id string, k kept[T], put func(kept[T])) error {
-	doc, err := document(ctx, r, kind, id, k.version, k.rec)
-	if err != nil {
-		return err
-	}
-	if err := r.c.Documents.SaveDocuments(ctx, doc); err != nil {
-		return err
-	}
-	k.version++
-	r.mu.Lock()
-	put(k)
-	r.mu.Unlock()
-	r.changed(kind, id)
-	return nil
-}
-
-// changed tells the listener of a change.
-func (r *Registry) changed(kind, id string) {
-	if r.c.Changed != nil {
-		r.c.Changed(kind, id)
-	}
-}
 
 // sorted returns the values of m in the order of less.
 func sorted[K comparable, V, T any](m map[K]V, of func(V) T, less func(a, b T) bool) []T {

@@ -36,16 +36,19 @@ func (r *Registry) AddToken(ctx context.Context, name, role string) (Token, stri
 	if !known {
 		return Token{}, "", &vigil.Error{Kind: vigil.Invalid, Path: "/role", Msg: "role is one of " + strings.Join(Roles(), ", ")}
 	}
-	r.writing.Lock()
-	defer r.writing.Unlock()
 	t := Token{ID: vigil.NewID(r.c.Now()), Name: name, Role: role, Created: r.now()}
 	secret, hash := newSecret()
-	err := save(ctx, r, kindToken, t.ID, kept[token]{rec: token{t, hash}}, r.putToken)
+	err := r.change(ctx, func() (draft, error) {
+		return only(ctx, r, kindToken, t.ID, 0, token{t, hash})
+	})
 	return t, t.ID + "." + secret, err
 }
 
 // putToken puts a token into memory. The caller holds mu.
-func (r *Registry) putToken(k kept[token]) { r.tokens[k.rec.ID] = k }
+func (r *Registry) putToken(k kept[token]) []note {
+	r.tokens[k.rec.ID] = k
+	return []note{{kindToken, k.rec.ID}}
+}
 
 // Tokens returns all tokens, oldest first.
 func (r *Registry) Tokens() []Token {
@@ -56,27 +59,40 @@ func (r *Registry) Tokens() []Token {
 
 // RevokeToken voids a token from now on.
 func (r *Registry) RevokeToken(ctx context.Context, id string) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	return r.change(ctx, func() (draft, error) {
+		k, ok := r.token(id)
+		if !ok {
+			return draft{}, vigil.Errorf(vigil.NotFound, "there is no token %s", id)
+		}
+		if k.rec.Revoked != 0 {
+			return draft{}, nil
+		}
+		k.rec.Revoked = r.now()
+		return only(ctx, r, kindToken, id, k.version, k.rec)
+	})
+}
+
+// token returns a token as it is in memory.
+func (r *Registry) token(id string) (kept[token], bool) {
 	r.mu.RLock()
+	defer r.mu.RUnlock()
 	k, ok := r.tokens[id]
-	r.mu.RUnlock()
-	if !ok {
-		return vigil.Errorf(vigil.NotFound, "there is no token %s", id)
-	}
-	if k.rec.Revoked != 0 {
-		return nil
-	}
-	k.rec.Revoked = r.now()
-	return save(ctx, r, kindToken, id, k, r.putToken)
+	return k, ok
 }
 
 // Bearer returns who acts with a bearer token.
 func (r *Registry) Bearer(text string) (vigil.Actor, error) {
 	id, secret, _ := strings.Cut(text, ".")
-	r.mu.RLock()
-	k, ok := r.tokens[id]
-	r.mu.RUnlock()
+	k, ok := r.token(id)
+	if !ok {
+		fresh, err := r.refresh(context.Background())
+		if err != nil {
+			return vigil.Actor{}, err
+		}
+		if fresh {
+			k, ok = r.token(id)
+		}
+	}
 	if !ok || !k.rec.Secret.matches(secret) || k.rec.Revoked != 0 {
 		return vigil.Actor{}, vigil.Errorf(vigil.Unknown, "this token is not valid")
 	}

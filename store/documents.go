@@ -115,6 +115,26 @@ func (db *DB) DocumentHistory(ctx context.Context, kind, id string) ([]vigil.Doc
 	return docs, err
 }
 
+// DocumentVersion returns one version of a document, deletions included.
+func (db *DB) DocumentVersion(ctx context.Context, kind, id string, version int64) (vigil.Document, error) {
+	docs, err := db.documents(ctx, `SELECT `+versionColumns+` FROM versions v
+		WHERE v.kind = $1 AND v.id = $2 AND v.version = $3`, kind, id, version)
+	if err != nil {
+		return vigil.Document{}, err
+	}
+	if len(docs) == 0 {
+		return vigil.Document{}, vigil.Errorf(vigil.NotFound, "there is no such version of this %s", kind)
+	}
+	return docs[0], nil
+}
+
+// DocumentsSince returns the versions of a document behind one, oldest first,
+// deletions included, as many as limit at most.
+func (db *DB) DocumentsSince(ctx context.Context, kind, id string, version int64, limit int) ([]vigil.Document, error) {
+	return db.documents(ctx, `SELECT `+versionColumns+` FROM versions v
+		WHERE v.kind = $1 AND v.id = $2 AND v.version > $3 ORDER BY v.version LIMIT $4`, kind, id, version, limit)
+}
+
 // documents runs a query for documents.
 func (db *DB) documents(ctx context.Context, text string, args ...any) ([]vigil.Document, error) {
 	var docs []vigil.Document

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -386,6 +388,72 @@ func keepsDocuments(t *testing.T, b *bench) {
 	if err != nil || len(history) != 2 || !history[1].Deleted {
 		t.Errorf("%+v, %v", history, err)
 	}
+	if old, err := b.db.DocumentVersion(b.ctx, "patient", "1", 1); err != nil || string(old.Body) != `{"a":1}` {
+		t.Errorf("the first version: %+v, %v", old, err)
+	}
+	if _, err := b.db.DocumentVersion(b.ctx, "patient", "1", 3); vigil.KindOf(err) != vigil.NotFound {
+		t.Errorf("a version that never was: %v", err)
+	}
+	for version, want := range []int{2, 1, 0} {
+		since, err := b.db.DocumentsSince(b.ctx, "patient", "2", int64(version), 5)
+		if err != nil || len(since) != want || want > 0 && since[want-1].Version != 2 {
+			t.Errorf("since version %d: %+v, %v", version, since, err)
+		}
+	}
+	if since, err := b.db.DocumentsSince(b.ctx, "patient", "2", 0, 1); err != nil || len(since) != 1 || since[0].Version != 1 {
+		t.Errorf("the first of several: %+v, %v", since, err)
+	}
+}
+
+// takesTurns: on a database that several processes share, those who ask for it
+// are alone; one that does not end holds nobody up for ever.
+func takesTurns(t *testing.T, b *bench) {
+	if b.config.DSN == "" {
+		t.Skip("an SQLite database belongs to one process")
+	}
+	b.close()
+	b.config = Shared(b.config)
+	b.open()
+	other, err := store.Open(b.ctx, b.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close(b.ctx) }()
+	var inside, most atomic.Int32
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			db := []*store.DB{b.db, other}[i%2]
+			err := db.Alone(b.ctx, "test", func(ctx context.Context) error {
+				most.Store(max(most.Load(), inside.Add(1)))
+				_, err := db.Documents(ctx, "none")
+				inside.Add(-1)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d at once", most.Load())
+	}
+	held, release := make(chan struct{}), make(chan struct{})
+	all.Go(func() {
+		_ = other.Alone(b.ctx, "test", func(context.Context) error {
+			close(held)
+			<-release
+			return nil
+		})
+	})
+	<-held
+	ran := false
+	if err := b.db.Alone(b.ctx, "test", func(context.Context) error { ran = true; return nil }); err != nil || !ran {
+		t.Errorf("behind one that does not end: %v, %v", ran, err)
+	}
+	close(release)
+	all.Wait()
 }
 
 func keepsAnswers(t *testing.T, b *bench) {

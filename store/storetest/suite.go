@@ -50,6 +50,7 @@ func Run(t *testing.T, fresh func(t *testing.T) store.Config) {
 		{"keeps the quarantine", keepsQuarantine},
 		{"folds the quarantine of a noisy device", foldsQuarantine},
 		{"keeps every version of documents", keepsDocuments},
+		{"lets one process at a time change the registry", takesTurns},
 		{"answers a repeated request alike", keepsAnswers},
 		{"forgets what is over its time", prunes},
 		{"ignores old frames and refuses gaps", frames},
