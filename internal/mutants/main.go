@@ -95,7 +95,10 @@ type lab struct {
 // try takes one protection out and sees whether its test fails.
 func (l *lab) try(ctx context.Context, m mutant) error {
 	if _, known := l.sound[m.trial]; !known {
-		_, err := l.test(ctx, m.trial)
+		text, err := l.test(ctx, m.trial)
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, text)
+		}
 		l.sound[m.trial] = err
 	}
 	if err := l.sound[m.trial]; err != nil {
@@ -136,7 +139,7 @@ func (l *lab) tell(fate string, m mutant, took time.Duration, why string) {
 
 // test runs a trial. A test that did not run is an error, too.
 func (l *lab) test(ctx context.Context, t trial) ([]byte, error) {
-	c := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-timeout=5m", "-run", t.run, t.pkg) // #nosec G204 -- from our own files
+	c := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-timeout=3m", "-run", t.run, t.pkg) // #nosec G204 -- from our own files
 	c.Dir = l.tree
 	c.Env = append(os.Environ(), strings.Fields(t.env)...)
 	text, err := c.CombinedOutput()

@@ -187,6 +187,8 @@ func TestSingleStatus(t *testing.T) {
 			done(vigil.Errorf(vigil.Overloaded, "later"))
 		case "broken":
 			done(fmt.Errorf("patient Miller: disk on fire"))
+		case "panic":
+			panic("a mistake")
 		default:
 			done(nil)
 		}
@@ -203,6 +205,7 @@ func TestSingleStatus(t *testing.T) {
 		"full":              {single, "full", nil, 507, "no room"},
 		"overloaded":        {single, "busy", nil, 503, "later"},
 		"internal":          {single, "broken", nil, 500, `"detail":"internal error"`},
+		"a panic":           {single, "panic", nil, 500, `"detail":"internal error"`},
 		"empty":             {single, "", nil, 400, "empty"},
 		"too large":         {single, strings.Repeat("x", 101), nil, 413, "100 bytes"},
 		"wrong secret":      {single, "1", []string{"Authorization", as("pump-1", "x")}, 401, "unknown"},
@@ -354,6 +357,9 @@ func TestLimits(t *testing.T) {
 	if r := post(t, base+many, bytes.Repeat(line, 6)); r.status != 413 || r.Accepted != 5 {
 		t.Errorf("6 lines: %d %s", r.status, r.raw)
 	}
+	if r := post(t, base+many, []byte(`{"payload":"`+strings.Repeat("x", 101)+`"}`)); r.status != 413 || r.Accepted != 0 {
+		t.Errorf("a large payload: %d %s", r.status, r.raw)
+	}
 	if r := post(t, base+many, bytes.Repeat([]byte(" "), 4097)); r.status != 413 {
 		t.Errorf("a large body: %d %s", r.status, r.raw)
 	}
@@ -424,7 +430,11 @@ func TestIdempotencyKey(t *testing.T) {
 func TestIdempotencyKeyAtTheSameTime(t *testing.T) {
 	dones := make(chan func(error), 10)
 	sink := protocoltest.NewSink(func(_ vigil.Message, done func(error)) { dones <- done })
-	_, base, _ := serve(t, httpin.Config{}, sink.Take)
+	entered := make(chan struct{}, 5)
+	_, base, _ := serve(t, httpin.Config{Trusted: func(*http.Request) (vigil.Actor, bool) {
+		entered <- struct{}{}
+		return vigil.Actor{}, false
+	}}, sink.Take)
 	replies := make(chan reply, 5)
 	for range 5 {
 		go func() {
@@ -435,7 +445,22 @@ func TestIdempotencyKeyAtTheSameTime(t *testing.T) {
 			replies <- r
 		}()
 	}
-	(<-dones)(nil)
+	first := <-dones
+	for range 5 {
+		<-entered
+	}
+	select {
+	case second := <-dones:
+		t.Error("a second request under the key came through before the first was answered")
+		second(nil)
+	case <-time.After(100 * time.Millisecond): // nothing tells that the others wait; this finds most that do not
+	}
+	go func() {
+		for done := range dones {
+			done(nil)
+		}
+	}()
+	first(nil)
 	accepted, repeated := 0, 0
 	for range 5 {
 		r := <-replies
@@ -445,6 +470,7 @@ func TestIdempotencyKeyAtTheSameTime(t *testing.T) {
 		accepted += r.Accepted
 		repeated += r.Repeated
 	}
+	close(dones)
 	if accepted != 1 || repeated != 4 || len(sink.Messages()) != 1 {
 		t.Errorf("accepted %d repeated %d messages %d, want 1 4 1", accepted, repeated, len(sink.Messages()))
 	}
