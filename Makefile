@@ -41,8 +41,8 @@ endif
 bench: build           ## the table of figures, measured on this machine
 	@$(call both,$(BIN)/vigil bench all)
 
-micro:                 ## micro-benchmarks of the hot path
-	$(GO) test -run '^$$' -bench . -benchmem ./codec/... ./devices ./stream ./store ./protocol/... ./fhir ./ingest ./api
+micro:                 ## micro-benchmarks of the hot path, compared with the kept ones
+	scripts/micro
 
 RUNS ?= 200
 crash: build           ## kill the server RUNS times under load and miss nothing
