@@ -2,164 +2,95 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"strings"
-	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/devices"
-	"github.com/vigil-iomt/vigil/fleet"
-	"github.com/vigil-iomt/vigil/ingest"
-	"github.com/vigil-iomt/vigil/internal/seal"
-	"github.com/vigil-iomt/vigil/store"
 )
 
-// journal hands what is appended straight to the store.
-type journal struct {
-	db  *store.DB
-	mu  sync.Mutex
-	seq uint64
-}
-
-func (j *journal) Append(recs []vigil.Record, done func(error)) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.seq++
-	done(j.db.Consume(context.Background(), vigil.Frame{Seq: j.seq, At: recs[0].Message.Arrived, Records: recs}))
-}
-
-// house is a store, a registry and a pipeline behind the API.
-type house struct {
-	t       *testing.T
-	db      *store.DB
-	ingest  *ingest.Ingest
-	handler http.Handler
-	overlay string
-	catalog *devices.Catalog
-	now     time.Time
-}
-
-// open opens a house in a temporary folder.
-func open(t *testing.T) *house {
-	t.Helper()
-	h := &house{t: t, overlay: t.TempDir(), now: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
-	now := func() time.Time { return h.now }
-	ctx := context.Background()
-	db, err := store.Open(ctx, store.Config{Path: t.TempDir(), Partitions: 1, Sealer: seal.Plain{}, Now: now, Checkpoint: time.Hour})
-	if err != nil {
-		t.Fatal(err)
+// cpu returns the processor time that this process has taken.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := db.Close(context.Background()); err != nil {
-			t.Error(err)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// measure reads a path over HTTP, to its last byte. What a busy machine cannot
+// change is the processor time that client and server take together.
+func (h *house) measure(b *testing.B, path string) {
+	server := httptest.NewServer(h.handler)
+	defer server.Close()
+	b.Run(path, func(b *testing.B) {
+		size, before := int64(0), cpu(b)
+		for b.Loop() {
+			resp, err := http.Get(server.URL + Prefix + path)
+			if err != nil || resp.StatusCode != http.StatusOK {
+				b.Fatal(resp, err)
+			}
+			size, err = io.Copy(io.Discard, resp.Body)
+			if err != nil || resp.Body.Close() != nil {
+				b.Fatal(err)
+			}
 		}
-	})
-	h.db = db
-	j := &journal{db: db}
-	registry, err := fleet.Open(ctx, fleet.Config{Documents: db, Now: now, Move: func(_ context.Context, m vigil.Reattribution) error {
-		var failed error
-		j.Append([]vigil.Record{{Kind: vigil.Reattributed, Subject: m.To, Change: &m, Message: vigil.Message{Device: m.Device}}},
-			func(err error) { failed = err })
-		return failed
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.reload()
-	h.ingest = ingest.New(ingest.Config{
-		Registry: registry, Profiles: func() *devices.Catalog { return h.catalog }, Journal: j,
-		QuarantineOpen: db.QuarantineOpen, Now: now,
-	})
-	h.handler = New(Config{
-		Registry: registry, Tokens: registry, Readings: db, Events: db, Quarantine: db,
-		Replay: func(ctx context.Context, id string) (ingest.Replay, error) { return h.ingest.Replay(ctx, db, id) },
-		ReplayAll: func(ctx context.Context, d vigil.DeviceID) ([]ingest.Replay, error) {
-			return h.ingest.ReplayAll(ctx, db, d)
-		},
-		Profiles: func() (*devices.Catalog, []devices.Problem) { return h.catalog, nil },
-		Health: func(context.Context) []Check {
-			return []Check{{Name: "disk", OK: false, Detail: "full", Advice: "empty it"}}
-		},
-		ObservationID: func(s vigil.SeriesID, p vigil.Point) string { return "obs" },
-		Version:       "1.2.3", Started: h.now, Now: now,
-	})
-	return h
-}
-
-// reload reads the profiles again.
-func (h *house) reload() {
-	h.t.Helper()
-	catalog, problems := devices.Load(h.overlay)
-	if len(problems) > 0 {
-		h.t.Fatal(problems)
-	}
-	h.catalog = catalog
-}
-
-// call makes one request; known says whether anybody acts.
-func call(handler http.Handler, method, path, body string, known bool) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, Prefix+path, strings.NewReader(body))
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if known {
-		r = r.WithContext(vigil.WithActor(r.Context(), vigil.LocalAdmin()))
-	}
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	return w
-}
-
-// do makes a request that must be answered with a status below 300, and reads
-// the answer.
-func (h *house) do(method, path, body string, out any) {
-	h.t.Helper()
-	w := call(h.handler, method, path, body, true)
-	if w.Code >= 300 {
-		h.t.Fatalf("%s %s: %d %s", method, path, w.Code, w.Body)
-	}
-	if out == nil {
-		return
-	}
-	if err := json.Unmarshal(w.Body.Bytes(), out); err != nil {
-		h.t.Fatalf("%s %s: %v in %s", method, path, err, w.Body)
-	}
-}
-
-// refused makes a request that must be refused, and returns its detail.
-func (h *house) refused(method, path, body string, status int) string {
-	h.t.Helper()
-	w := call(h.handler, method, path, body, true)
-	if w.Code != status || w.Header().Get("Content-Type") != "application/problem+json" {
-		h.t.Errorf("%s %s: %d %s %s, want a problem with %d", method, path, w.Code, w.Header().Get("Content-Type"), w.Body, status)
-	}
-	return w.Body.String()
-}
-
-// say puts a message of a device through the pipeline.
-func (h *house) say(device, payload string) error {
-	h.t.Helper()
-	return vigil.Sink(h.ingest.Take).Put(vigil.Message{
-		Device: vigil.DeviceID(device), Payload: []byte(payload), Arrived: vigil.InstantOf(h.now),
+		b.ReportMetric(float64((cpu(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+		b.ReportMetric(float64(size), "B")
 	})
 }
 
-// understood is say for a message that must be understood.
-func (h *house) understood(device, payload string) {
-	h.t.Helper()
-	if err := h.say(device, payload); err != nil {
-		h.t.Fatalf("%s: %v", payload, err)
+// BenchmarkDay reads 24 hours at 1 Hz of one series.
+func BenchmarkDay(b *testing.B) {
+	h := open(b)
+	rng := rand.New(rand.NewPCG(1, 2))
+	base, value := vigil.InstantOf(h.now.AddDate(0, 0, -1)), 70.0
+	metric := &vigil.Metric{Name: "hr", Unit: "/min", Cadence: 1e6}
+	for n := 0; n < 86_400; {
+		f := vigil.Frame{Seq: uint64(n/600 + 1)}
+		for range 600 {
+			taken := base + vigil.Instant(n)*1_000_000 + vigil.Instant(rng.IntN(50))*1000
+			value += float64(rng.IntN(3) - 1)
+			f.Records = append(f.Records, vigil.Record{
+				Kind: vigil.Understood, Subject: vigil.PatientSubject("p1"), Profile: "monitor",
+				Message:  vigil.Message{Device: "m-1", Arrived: taken + vigil.Instant(2000+rng.IntN(3000))},
+				Readings: []vigil.Reading{{Metric: metric, Taken: taken, Stated: taken, Value: value, KeyKind: vigil.KeyTime, Key: uint64(taken)}},
+			})
+			n++
+		}
+		if err := h.db.Consume(context.Background(), f); err != nil {
+			b.Fatal(err)
+		}
 	}
+	if err := h.db.Checkpoint(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	h.measure(b, "/readings?patient=p1&form=columns")
+	h.measure(b, "/readings?patient=p1&limit=10000")
+	h.measure(b, "/readings?patient=p1&bucket=60s&limit=10000")
 }
 
-// failing is a store that cannot be read.
-type failing struct{ Readings }
-
-func (failing) Series(context.Context, vigil.SeriesQuery) ([]vigil.Series, error) {
-	return nil, errors.New("disk sdb is on fire")
+// BenchmarkLatest reads the newest readings of 10,000 series.
+func BenchmarkLatest(b *testing.B) {
+	h := open(b)
+	metric := &vigil.Metric{Name: "hr", Unit: "/min", Cadence: 1e6}
+	f := vigil.Frame{Seq: 1}
+	taken := vigil.InstantOf(h.now)
+	for n := range 10_000 {
+		f.Records = append(f.Records, vigil.Record{
+			Kind: vigil.Understood, Subject: vigil.PatientSubject(vigil.PatientID(fmt.Sprintf("0190a1b2-c3d4-7e5f-8a6b-%012d", n))), Profile: "monitor",
+			Message:  vigil.Message{Device: vigil.DeviceID(fmt.Sprint("monitor-", n)), Arrived: taken + 2500},
+			Readings: []vigil.Reading{{Metric: metric, Taken: taken, Stated: taken, Value: 72, KeyKind: vigil.KeyTime, Key: uint64(taken)}},
+		})
+	}
+	if err := h.db.Consume(context.Background(), f); err != nil {
+		b.Fatal(err)
+	}
+	h.measure(b, "/latest")
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -140,18 +141,28 @@ func (s *Server) whole(ctx context.Context, query url.Values) (int, error) {
 	}
 }
 
-// history reads one metric of a day back.
+// history reads one metric of a day back, in each form.
 func (b *Bench) history(ctx context.Context, s *Server, d Device) ([]Row, error) {
+	const rounds = 20
 	query := url.Values{"device": {d.ID}, "metric": {"hr"}, "limit": {"10000"}}
-	raw, buckets := newTimes(), newTimes()
-	for range 10 {
+	columns := "/api/v1/readings?form=columns&metric=hr&device=" + d.ID
+	if err := s.wholeDay(ctx, columns); err != nil {
+		return nil, err
+	}
+	objects, lists, buckets := newTimes(), newTimes(), newTimes()
+	for range rounds {
+		if _, err := b.timed(ctx, s, columns, lists); err != nil {
+			return nil, err
+		}
+	}
+	for range rounds {
 		begun := time.Now()
 		query.Del("cursor")
 		n, err := s.whole(ctx, query)
 		if err != nil || n != day {
 			return nil, fmt.Errorf("read a day back: %d of %d readings: %w", n, day, err)
 		}
-		raw.add(time.Since(begun))
+		objects.add(time.Since(begun))
 		from := time.Now().Add(-26 * time.Hour).UTC().Format(time.RFC3339)
 		path := "/api/v1/readings?limit=10000&bucket=60s&metric=hr&device=" + d.ID + "&from=" + from
 		if _, err := b.timed(ctx, s, path, buckets); err != nil {
@@ -159,7 +170,29 @@ func (b *Bench) history(ctx context.Context, s *Server, d Device) ([]Row, error)
 		}
 	}
 	return []Row{
+		atMost("24 h at 1 Hz over HTTP, all 86,400 readings as columns: p50", lists.millis(50), "ms", 10),
 		atMost("24 h at 1 Hz over HTTP, as 1-minute summaries: p50", buckets.millis(50), "ms", 10),
-		atMost("24 h at 1 Hz over HTTP, all 86,400 readings as JSON: p50", raw.millis(50), "ms", 10),
+		atMost("24 h at 1 Hz over HTTP, all 86,400 readings as objects, in 9 pages: p50", objects.millis(50), "ms", 0),
 	}, nil
+}
+
+// wholeDay checks that columns hold every reading of a day.
+func (s *Server) wholeDay(ctx context.Context, path string) error {
+	text, err := s.fetch(ctx, path)
+	if err != nil {
+		return err
+	}
+	var page struct {
+		Columns []struct {
+			Times  []int64    `json:"times"`
+			Values []*float64 `json:"values"`
+		} `json:"columns"`
+	}
+	if err := json.Unmarshal(text, &page); err != nil {
+		return fmt.Errorf("read columns: %w", err)
+	}
+	if len(page.Columns) != 1 || len(page.Columns[0].Times) != day || len(page.Columns[0].Values) != day {
+		return fmt.Errorf("read a day back: %d bytes of columns do not hold %d readings", len(text), day)
+	}
+	return nil
 }

@@ -644,6 +644,37 @@ export interface components {
             display?: string;
             system: string;
         };
+        Columns: {
+            channel?: string;
+            /**
+             * Format: int32
+             * @description Digits after the point to show; -1 when each value has its own: those that are written.
+             */
+            decimals: number;
+            device: string;
+            metric: string;
+            /** @description Every stretch of readings whose quality has words; all others are good. */
+            quality: components["schemas"]["QualityRun"][];
+            /** Format: int64 */
+            series: number;
+            /**
+             * Format: date-time
+             * @description When the first reading was taken.
+             */
+            start: string;
+            subject: string;
+            /**
+             * Format: int64
+             * @description Microseconds that the times count in.
+             */
+            tick: number;
+            /** @description Of each reading, how many ticks after the reading before it; 0 for the first. */
+            times: number[];
+            /** @description UCUM. */
+            unit: string;
+            /** @description null where quality holds a state such as sensor-off. */
+            values: (number | null)[];
+        };
         Credentials: {
             id: string;
             /** @description Shown only now; password of user id. */
@@ -948,6 +979,16 @@ export interface components {
         ProfileText: {
             text: string;
         };
+        QualityRun: {
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: int64
+             * @description Index of the first.
+             */
+            from: number;
+            words: string[];
+        };
         QuarantineEntry: {
             by?: string;
             /** Format: date-time */
@@ -1015,6 +1056,8 @@ export interface components {
         };
         ReadingPage: {
             buckets?: components["schemas"]["Bucket"][];
+            /** @description With form=columns: the series one after the other, each in the order of time. */
+            columns?: components["schemas"]["Columns"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             readings?: components["schemas"]["Reading"][];
@@ -3088,6 +3131,9 @@ export interface operations {
                 bucket?: string;
                 /** @description next of the page before. */
                 cursor?: string;
+                /** @description columns: parallel lists for each series, for charts; a cursor serves the form that it came from. */
+                form?: "objects" | "columns";
+                /** @description 1000 when absent, at most 10000; with form=columns 100000. */
                 limit?: number;
                 /** @description Newest first. */
                 desc?: boolean;
