@@ -114,7 +114,7 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.registry, err = fleet.Open(ctx, fleet.Config{
-		Documents: s.db, Now: time.Now, Log: s.log, Changed: s.registryChanged, Move: s.move,
+		Documents: s.db, Now: time.Now, Log: s.log, Changed: s.registryChanged, Move: s.move, Shared: s.c.shared(),
 	})
 	if err != nil {
 		return fmt.Errorf("open registry: %w", err)
