@@ -90,12 +90,19 @@ type Points interface {
 	EachPoint(ctx context.Context, q vigil.PointQuery, f func([]vigil.Point) bool) error
 }
 
+// Newest reads the newest points of series, those that have one by their ids or
+// all in their order.
+type Newest interface {
+	Latest(ctx context.Context, ids []vigil.SeriesID) (map[vigil.SeriesID]vigil.Point, error)
+	Newest(ctx context.Context, ids []vigil.SeriesID) ([]vigil.Point, error)
+}
+
 // Readings reads back what was measured.
 type Readings interface {
 	Series(ctx context.Context, q vigil.SeriesQuery) ([]vigil.Series, error)
 	Points
 	Buckets(ctx context.Context, q vigil.BucketQuery) ([]vigil.Bucket, error)
-	Latest(ctx context.Context, ids []vigil.SeriesID) (map[vigil.SeriesID]vigil.Point, error)
+	Newest
 	Waves(ctx context.Context, id vigil.SeriesID, during vigil.Interval, limit int) ([]vigil.Wave, error)
 }
 

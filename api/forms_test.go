@@ -112,15 +112,16 @@ func TestListsAreWrittenAsEncodingJSONWrites(t *testing.T) {
 		}, plain(t, readingPage{Readings: []Reading{}}))
 	})
 	t.Run("newest", func(t *testing.T) {
-		l := latestBody{s: s, points: map[vigil.SeriesID]vigil.Point{}}
+		l := latestBody{s: s}
 		want := latestList{Readings: []vigil.ReadingNow{}}
 		for i, p := range pts {
 			v.ID = vigil.SeriesID(i + 1)
 			l.list, l.order = append(l.list, v), append(l.order, int32(i)) // #nosec G115 -- small
 			if i%5 == 0 {
-				continue // it has no reading
+				l.points = append(l.points, vigil.Point{}) // it has no reading
+				continue
 			}
-			l.points[v.ID] = p
+			l.points = append(l.points, p)
 			want.Readings = append(want.Readings, v.Now(p))
 		}
 		same(t, func(b *bytes.Buffer) error { return l.writeJSON(b) }, plain(t, want))

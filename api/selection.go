@@ -144,8 +144,8 @@ func (s *server) series() {
 type latestBody struct {
 	s      *server
 	list   []vigil.Series
-	order  []int32 // of the list, by name
-	points map[vigil.SeriesID]vigil.Point
+	order  []int32       // of the list, by name
+	points []vigil.Point // of the list; version 0 where there is none
 }
 
 // latest reads the newest reading of each series that has one. The series are
@@ -155,7 +155,7 @@ func (s *server) latest(ctx context.Context, list []vigil.Series) (latestBody, e
 	for i := range list {
 		ids[i] = list[i].ID
 	}
-	points, err := s.c.Readings.Latest(ctx, ids)
+	points, err := s.c.Readings.Newest(ctx, ids)
 	return latestBody{s, list, s.named(ids, list), points}, err
 }
 
@@ -165,15 +165,14 @@ func (l latestBody) writeJSON(w io.Writer) error {
 		sc.b = append(sc.b, `{"readings":[`...)
 		first := true
 		for _, i := range l.order {
-			p, ok := l.points[l.list[i].ID]
-			if !ok {
+			if l.points[i].Version == 0 {
 				continue
 			}
 			if !first {
 				sc.b = append(sc.b, ',')
 			}
 			first = false
-			r := l.list[i].Now(p)
+			r := l.list[i].Now(l.points[i])
 			if sc.b = r.AppendJSON(sc.b); !sc.send(burst) {
 				return
 			}

@@ -223,41 +223,61 @@ func (db *DB) Buckets(ctx context.Context, q vigil.BucketQuery) ([]vigil.Bucket,
 
 // Latest returns the newest standing point of each of the series that have one.
 func (db *DB) Latest(ctx context.Context, ids []vigil.SeriesID) (map[vigil.SeriesID]vigil.Point, error) {
+	pts, err := db.Newest(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	out := make(map[vigil.SeriesID]vigil.Point, len(ids))
-	byShard := make([][]*series, len(db.shards))
+	for i := range pts {
+		if pts[i].Version > 0 {
+			out[ids[i]] = pts[i]
+		}
+	}
+	return out, nil
+}
+
+// Newest returns the newest standing points of series in the order in which they
+// were asked for; the version is 0 where there is none.
+func (db *DB) Newest(ctx context.Context, ids []vigil.SeriesID) ([]vigil.Point, error) {
+	type wanted struct {
+		s  *series
+		at int
+	}
+	out := make([]vigil.Point, len(ids))
+	byShard := make([][]wanted, len(db.shards))
 	db.dict.mu.RLock()
-	for _, id := range ids {
+	for i, id := range ids {
 		if s := db.dict.byID[id]; s != nil && !s.wave {
 			no := s.home.Load().no
-			byShard[no] = append(byShard[no], s)
+			byShard[no] = append(byShard[no], wanted{s, i})
 		}
 	}
 	db.dict.mu.RUnlock()
-	var slow []*series
+	var slow []wanted
 	for no, list := range byShard {
 		sh := db.shards[no]
 		sh.mu.RLock()
-		for _, s := range list {
+		for _, w := range list {
 			switch {
-			case s.home.Load() != sh || s.stale:
-				slow = append(slow, s)
-			case s.hasLatest:
-				p := s.latest
-				p.Quality &^= inner
-				out[s.id] = p
+			case w.s.home.Load() != sh || w.s.stale:
+				slow = append(slow, w)
+			case w.s.hasLatest:
+				out[w.at] = w.s.latest
 			}
 		}
 		sh.mu.RUnlock()
 	}
-	for _, s := range slow {
-		p, ok, err := db.searchLatest(ctx, s)
+	for _, w := range slow {
+		p, ok, err := db.searchLatest(ctx, w.s)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			p.Quality &^= inner
-			out[s.id] = p
+			out[w.at] = p
 		}
+	}
+	for i := range out {
+		out[i].Quality &^= inner
 	}
 	return out, nil
 }

@@ -169,11 +169,21 @@ func (db *DB) Series(_ context.Context, q vigil.SeriesQuery) ([]vigil.Series, er
 	} else {
 		found = db.dict.all(match)
 	}
-	slices.SortFunc(found, func(a, b *series) int { return cmp.Compare(a.id, b.id) })
-	found = slices.Compact(found)
-	out := make([]vigil.Series, len(found))
+	// The ids are brought together first: looking each one up while sorting is
+	// most of what a long list takes.
+	type numbered struct {
+		id vigil.SeriesID
+		s  *series
+	}
+	list := make([]numbered, len(found))
 	for i, s := range found {
-		out[i] = s.view()
+		list[i] = numbered{s.id, s}
+	}
+	slices.SortFunc(list, func(a, b numbered) int { return cmp.Compare(a.id, b.id) })
+	list = slices.Compact(list)
+	out := make([]vigil.Series, len(list))
+	for i := range list {
+		out[i] = list[i].s.view()
 	}
 	return out, nil
 }
