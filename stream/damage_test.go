@@ -216,11 +216,7 @@ func TestSlotThatDoesNotReadSaysNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := &highWater{marks: []mark{{first: 3, last: 7}, {last: 9}}}
-		s, err := openSlots(dir, got, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.close(); err != nil {
+		if err := got.raise(dir); err != nil {
 			t.Fatal(err)
 		}
 		if got.of(0) != (mark{3, 12}) || got.of(1) != (mark{0, 9}) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -124,28 +123,35 @@ const slotLen = 16
 // slots is the open file; nil where there is no folder.
 type slots struct{ file *os.File }
 
-// openSlots opens the file with room for every partition, and raises the marks
-// to what it says.
+// raise raises the marks to what the slots say.
+func (h *highWater) raise(dir string) error {
+	b, err := os.ReadFile(filepath.Join(dir, acknowledgedFile)) // #nosec G304 -- the journal's own folder
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read acknowledged sequences: %w", err)
+	}
+	for i := range min(len(b)/slotLen, partitionsMax) {
+		if i == len(h.marks) {
+			h.marks = append(h.marks, mark{})
+		}
+		if seq, ok := slotOf(b[i*slotLen:], i); ok {
+			h.marks[i].last = max(h.marks[i].last, seq)
+		}
+	}
+	return nil
+}
+
+// openSlots opens the file and takes the room for every partition.
 func openSlots(dir string, hw *highWater, partitions int) (*slots, error) {
 	f, err := os.OpenFile(filepath.Join(dir, acknowledgedFile), os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- the journal's own folder
 	if err != nil {
 		return nil, fmt.Errorf("open acknowledged sequences: %w", err)
 	}
-	b := make([]byte, partitions*slotLen)
-	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Join(fmt.Errorf("read acknowledged sequences: %w", err), f.Close())
-	}
-	for len(hw.marks) < partitions {
-		hw.marks = append(hw.marks, mark{})
-	}
-	for i := range partitions {
-		if seq, ok := slotOf(b[i*slotLen:], i); ok {
-			hw.marks[i].last = max(hw.marks[i].last, seq)
-		}
-	}
 	s := &slots{file: f}
-	for i, m := range hw.marks[:partitions] { // takes the room on disk now
-		if err := s.put(i, m.last); err != nil {
+	for i := range partitions {
+		if err := s.put(i, hw.of(i).last); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 	}

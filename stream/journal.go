@@ -83,18 +83,21 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 }
 
 func (j *Journal) open(ctx context.Context) error {
-	if err := j.start(ctx); err != nil {
-		return err
-	}
 	hw, hwErr := loadHighWater(j.c.Dir)
+	if hwErr == nil && j.c.Dir != "" { // else nobody knows what was trimmed
+		hwErr = hw.raise(j.c.Dir)
+	}
 	if hwErr != nil {
 		j.c.Log.Error("journal goes on without its high-water mark", "error", hwErr)
+	}
+	if err := j.start(ctx, hw); err != nil {
+		return err
 	}
 	n, err := settlePartitions(ctx, j.js, j.c, hw)
 	if err != nil {
 		return err
 	}
-	if j.c.Dir != "" && hwErr == nil { // else nobody knows what was trimmed
+	if j.c.Dir != "" && hwErr == nil {
 		if j.slots, err = openSlots(j.c.Dir, hw, n); err != nil {
 			return vigil.Errorf(vigil.Unavailable, "%w", err)
 		}
@@ -119,13 +122,16 @@ func (j *Journal) open(ctx context.Context) error {
 }
 
 // start brings up the server and the two connections.
-func (j *Journal) start(ctx context.Context) (err error) {
+func (j *Journal) start(ctx context.Context, hw *highWater) (err error) {
 	if j.c.Dir != "" {
 		if err := os.MkdirAll(j.c.Dir, 0o700); err != nil {
 			return vigil.Errorf(vigil.Unavailable, "make the journal's folder: %w", err)
 		}
 	}
 	if j.c.URL == "" {
+		if err := begin(j.c.Dir, hw); err != nil { // it only saves more when it works
+			j.c.Log.Error("prepare the journal's files", "error", err)
+		}
 		if j.server, err = startServer(j.c); err != nil {
 			return err
 		}
@@ -188,25 +194,12 @@ func (j *Journal) openPartition(ctx context.Context, i, n int, m mark) error {
 		return err
 	}
 	if st.LastSeq < m.last {
-		lost(st.LastSeq+1, m.last)
 		return p.fill(m.last)
 	}
-	return nil
-}
-
-// fill writes frames that say "lost" up to a sequence.
-func (p *partition) fill(last uint64) error {
-	for p.expected < last {
-		p.pack.begin()
-		h := frameHead{flags: flagLost, partition: p.number, producer: p.j.producer, first: p.next, at: vigil.InstantOf(p.j.c.Now())}
-		seq, err := p.publish(p.pack.finish(h), p.next)
-		if err != nil {
-			return err
-		}
-		p.next++
-		p.setHead(seq)
+	if j.c.Dir == "" {
+		return nil
 	}
-	return nil
+	return p.tidyAside(j.trimmed[i])
 }
 
 // keep looks at the disk and saves the high-water mark until the journal is
@@ -354,6 +347,9 @@ func (j *Journal) shut() {
 	}
 	if j.server != nil {
 		stopServer(j.server)
+		if err := j.end(); err != nil {
+			j.c.Log.Error("note that the journal was stopped", "error", err)
+		}
 	}
 	if err := j.slots.close(); err != nil {
 		j.c.Log.Error("close acknowledged sequences", "error", err)

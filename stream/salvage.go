@@ -37,31 +37,36 @@ var (
 	errNoSalvage = errors.New("the frame is not in the server's files")
 )
 
-// salvage returns what can be read of a frame that the server no longer gives.
+// salvage returns what can be read of a frame that the server no longer gives,
+// and what is wrong with it, if anything is.
 func (p *partition) salvage(d *decoder, seq uint64) (vigil.Frame, *DamagedError) {
 	f := vigil.Frame{Partition: p.number, Seq: seq}
-	b, err := p.dig(seq)
+	b, aside, err := p.dig(seq)
 	if err != nil {
 		return f, &DamagedError{Partition: p.number, Seq: seq, Last: seq, Whole: true, Err: errLost}
 	}
 	h, recs, dam := d.frame(b, p.j.c.Sealer)
+	if dam == nil || !dam.whole {
+		f.At, f.Records = h.at, recs
+	}
+	if dam == nil && aside {
+		return f, nil // only its neighbour was damaged
+	}
 	if dam == nil {
 		dam = &damage{err: errDropped}
-	}
-	if !dam.whole {
-		f.At, f.Records = h.at, recs
 	}
 	return f, &DamagedError{Partition: p.number, Seq: seq, Last: seq, At: f.At, Whole: dam.whole, Lost: dam.lost, Err: dam.err}
 }
 
-// dig finds the bytes of a frame in the embedded server's files.
-func (p *partition) dig(seq uint64) ([]byte, error) {
+// dig finds the bytes of a frame in the embedded server's files, or in what was
+// copied aside of them.
+func (p *partition) dig(seq uint64) (frame []byte, aside bool, err error) {
 	if p.j.server == nil {
-		return nil, errNoSalvage
+		return nil, false, errNoSalvage
 	}
 	files, err := filepath.Glob(filepath.Join(blocksDir(p.j.c.Dir, p.number), "*.blk"))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, file := range likely(files, seq) {
 		b, err := os.ReadFile(file) // #nosec G304 -- the journal's own folder
@@ -69,10 +74,13 @@ func (p *partition) dig(seq uint64) ([]byte, error) {
 			continue
 		}
 		if frame := frameIn(b, seq, frameSubject(p.number)); frame != nil {
-			return frame, nil
+			return frame, false, nil
 		}
 	}
-	return nil, errNoSalvage
+	if frame := p.digAside(seq); frame != nil {
+		return frame, true, nil
+	}
+	return nil, false, errNoSalvage
 }
 
 // likely returns the files that may hold seq, likeliest first: the one that
@@ -182,6 +190,8 @@ func (p *partition) mourn(d *decoder, seqs []uint64, hand func(vigil.Frame) erro
 	for _, seq := range seqs {
 		f, dam := p.salvage(d, seq)
 		switch {
+		case dam == nil:
+			flush()
 		case !errors.Is(dam.Err, errLost):
 			flush()
 			p.j.report(dam)
@@ -194,6 +204,45 @@ func (p *partition) mourn(d *decoder, seqs []uint64, hand func(vigil.Frame) erro
 		if err := hand(f); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// fill writes the frames that are missing up to a sequence: those that could be
+// saved as they were, and for the others frames that say "lost".
+func (p *partition) fill(last uint64) error {
+	d := newDecoder(p.j.symbols)
+	var lost *DamagedError
+	tell := func() {
+		if lost != nil {
+			p.j.report(lost)
+			lost = nil
+		}
+	}
+	defer tell()
+	for seq := p.expected + 1; seq <= last; seq++ {
+		frame, _, err := p.dig(seq)
+		if err == nil {
+			tell()
+			if _, damaged := p.decode(d, raw{seq: seq, at: p.j.c.Now(), data: frame}); damaged != nil {
+				p.j.report(damaged) // whose records are lost, before anybody asks
+			}
+		} else {
+			if lost == nil {
+				lost = &DamagedError{Partition: p.number, Seq: seq, Whole: true, Err: errLost}
+			}
+			lost.Last = seq
+			p.pack.begin()
+			frame = p.pack.finish(frameHead{
+				flags: flagLost, partition: p.number, producer: p.j.producer, first: p.next, at: vigil.InstantOf(p.j.c.Now()),
+			})
+		}
+		got, err := p.publish(frame, p.next)
+		if err != nil {
+			return err
+		}
+		p.next++
+		p.setHead(got)
 	}
 	return nil
 }

@@ -143,10 +143,7 @@ func (s *sharer) pulse(ctx context.Context) {
 		switch {
 		case err == nil:
 			s.renewed = begun
-			if s.endTerm == nil {
-				s.term, s.endTerm = context.WithCancel(ctx)
-				s.hint()
-			}
+			s.begin(ctx)
 		case s.endTerm != nil && s.j.c.Now().Sub(s.renewed) >= s.c.TTL:
 			s.j.c.Log.Error("could not renew the presence; all partitions are dropped", "holder", s.c.Holder, "error", err)
 			s.endTerm()
@@ -164,6 +161,14 @@ func (s *sharer) pulse(ctx context.Context) {
 	defer s.mu.Unlock()
 	if s.endTerm != nil {
 		s.endTerm()
+	}
+}
+
+// begin begins a term unless one lasts already.
+func (s *sharer) begin(ctx context.Context) {
+	if s.endTerm == nil {
+		s.term, s.endTerm = context.WithCancel(ctx)
+		s.hint()
 	}
 }
 

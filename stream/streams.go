@@ -68,6 +68,9 @@ func openStream(ctx context.Context, js jetstream.JetStream, c Config, partition
 		first := uint64(0)
 		if mark.last > 0 {
 			first = mark.last + 1
+			if c.URL == "" {
+				first = firstAside(c.Dir, partition, max(mark.first, 1), mark.last)
+			}
 		}
 		s, err = js.CreateStream(ctx, streamConfig(c, partition, partitions, first))
 	}

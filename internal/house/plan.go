@@ -22,6 +22,7 @@ func Vigil() Plan {
 			"github.com/valyala/fastjson":             {"codec", "protocol"},
 			"github.com/fxamacker/cbor/v2":            {"codec"},
 			"github.com/cespare/xxhash/v2":            {"stream", "store", "devices", "codec"},
+			"github.com/minio/highwayhash":            {"stream"},
 			"github.com/coder/websocket":              {"live", "cmd", "bench"},
 			"github.com/danielgtaylor/huma/v2":        {"api"},
 			"github.com/prometheus/client_golang":     {"app"},
