@@ -65,7 +65,8 @@ type DB struct {
 	wake          chan struct{} // memory is full, make a checkpoint
 	stop          context.CancelFunc
 	keeper        sync.WaitGroup
-	use           *use // of the database, beside or without others
+	heard         atomic.Int64 // what was written for no partition by others, as far as it is known
+	use           *use         // of the database, beside or without others
 }
 
 // Open opens the store, creating or migrating its database, and reads the
@@ -96,6 +97,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	db := &DB{c: c, d: d, positions: make([]atomic.Uint64, c.Partitions), wake: make(chan struct{}, 1)}
 	if db.use, err = d.claim(ctx, c.Shared); err != nil {
 		return nil, d.fail(err)
+	}
+	if !c.Shared { // one that shares checks at each checkpoint that nobody else wrote
+		if err := d.settled(ctx); err != nil {
+			return nil, db.fail(err)
+		}
 	}
 	if err := d.alone(ctx, "format", func(ctx context.Context) error { return migrate(ctx, d.write) }); err != nil {
 		return nil, db.fail(err)
@@ -175,6 +181,9 @@ func (db *DB) loadPositions(ctx context.Context) error {
 		var b base
 		if err := rows.Scan(&part, &seq, &items, &b.cut, &b.at); err != nil {
 			return fault("read position", err)
+		}
+		if part == outside {
+			return nil
 		}
 		if part >= len(db.shards) {
 			return fmt.Errorf("the store was made with more than %d partitions", len(db.shards))

@@ -56,6 +56,9 @@ func (d *database) in(ctx context.Context, f func(*sql.Tx) error) error {
 		return fault("begin transaction", err)
 	}
 	defer func() { _ = tx.Rollback() }()
+	if err := d.present(ctx, tx); err != nil {
+		return err
+	}
 	d.conn = conn
 	if err := f(tx); err != nil {
 		return err
