@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -99,7 +100,7 @@ func (b *Bench) archiveAt(ctx context.Context, where *site) ([]Row, error) {
 	what := fmt.Sprintf("%.1f million vital readings at 1 Hz with jitter", readings/mega)
 	b.tell("%s are sent", what)
 	begun := time.Now()
-	full, err := where.grown(ctx, func(s *Server) error { return sendDay(ctx, s, vitalsOf) })
+	full, err := where.grown(ctx, func(s *Server) error { return sendDays(ctx, s, vitalsOf) })
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +137,18 @@ func (s *site) grown(ctx context.Context, f func(*Server) error) (sizes, error) 
 		return sizes{}, err
 	}
 	return s.size(ctx)
+}
+
+// sendDays sends a day of vitals of each device, a ward after the other: what is
+// sent of one device at a time, and so its size, is the same however many there
+// are.
+func sendDays(ctx context.Context, s *Server, devices []Device) error {
+	for ward := range slices.Chunk(devices, 20) {
+		if err := sendDay(ctx, s, ward); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sendDay sends a day of vitals of each device, as gateways do: several seconds
