@@ -65,8 +65,7 @@ type DB struct {
 	wake          chan struct{} // memory is full, make a checkpoint
 	stop          context.CancelFunc
 	keeper        sync.WaitGroup
-	heard         atomic.Int64 // what was written for no partition by others, as far as it is known
-	use           *use         // of the database, beside or without others
+	use           *use // of the database, beside or without others
 }
 
 // Open opens the store, creating or migrating its database, and reads the
@@ -181,9 +180,6 @@ func (db *DB) loadPositions(ctx context.Context) error {
 		var b base
 		if err := rows.Scan(&part, &seq, &items, &b.cut, &b.at); err != nil {
 			return fault("read position", err)
-		}
-		if part == outside {
-			return nil
 		}
 		if part >= len(db.shards) {
 			return fmt.Errorf("the store was made with more than %d partitions", len(db.shards))
