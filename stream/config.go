@@ -2,6 +2,7 @@ package stream
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -65,6 +66,9 @@ type Config struct {
 	// bytes of a folder: seams for tests of this room.
 	tune func(*server.Options)
 	free func(dir string) (uint64, error)
+
+	// broken is set when the embedded server said that it writes no more.
+	broken *atomic.Bool
 }
 
 const (
@@ -119,6 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Fatal == nil {
 		c.Fatal = func(error) {}
 	}
+	c.broken = new(atomic.Bool)
 	if c.free == nil {
 		c.free = freeBytes
 	}

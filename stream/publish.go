@@ -194,7 +194,7 @@ func (p *partition) lost(err error) bool {
 	if p.j.server == nil || p.j.closing.Load() {
 		return false
 	}
-	failed := errors.As(err, &e) && e.ErrorCode == storeFailed
+	failed := p.j.c.broken.Load() || errors.As(err, &e) && e.ErrorCode == storeFailed
 	if !failed && p.j.server.JetStreamEnabled() {
 		return false
 	}

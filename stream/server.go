@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -42,7 +44,7 @@ func startServer(c Config) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make journal server: %w", err)
 	}
-	log := &serverLog{log: c.Log, fatal: c.Fatal, failed: make(chan error, 1)}
+	log := &serverLog{log: c.Log, fatal: c.Fatal, failed: make(chan error, 1), broken: c.broken}
 	s.SetLoggerV2(log, false, false, false)
 	s.Start()
 	ready := s.ReadyForConnections(startLimit)
@@ -121,6 +123,7 @@ type serverLog struct {
 	log    *slog.Logger
 	fatal  func(error)
 	failed chan error
+	broken *atomic.Bool
 }
 
 // Fatalf reports that the server cannot go on.
@@ -133,9 +136,16 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	l.fatal(err)
 }
 
-// Errorf logs an error of the server.
+// Errorf logs an error of the server. After a write that failed it takes nothing
+// more into that stream, whatever room there is by then, and leaves whoever asks
+// without an answer: it can only be started anew.
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("journal server error", "error", fmt.Sprintf(format, v...))
+	text := fmt.Sprintf(format, v...)
+	l.log.Error("journal server error", "error", text)
+	if l.broken != nil && strings.Contains(text, "critical write error") {
+		l.broken.Store(true)
+		l.fatal(&vigil.Error{Kind: vigil.Unavailable, Op: "journal server", Msg: "it could not write and must be started anew: " + text})
+	}
 }
 
 // Warnf logs a warning of the server.
