@@ -3,9 +3,11 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -82,6 +84,102 @@ func fill(t *testing.T, path string, size int64) {
 	if err := syscall.Fallocate(int(f.Fd()), 0, 0, size); err != nil {
 		t.Skipf("this file system does not reserve room: %v", err)
 	}
+}
+
+// TestJournalFillsItsDisk lets what devices send fill a small disk down to the
+// reserve: the server refuses and alarms, and when there is room again it
+// recovers by itself, with all that it acknowledged.
+//
+// Seen to fail when stream's append does not ask whether the disk is full.
+func TestJournalFillsItsDisk(t *testing.T) {
+	dir := smallDisk(t, 96<<20)
+	filler := filepath.Join(dir, "filler")
+	fill(t, filler, 48<<20)
+	r := run(t, dir, map[string]string{"min-free": "16MiB"})
+	d := r.devices(1)[0]
+	want, status := r.stuff(d)
+	if status != http.StatusInsufficientStorage || len(want) == 0 {
+		t.Fatalf("after %d messages: %d", len(want), status)
+	}
+	status, text := r.ready()
+	if status != http.StatusServiceUnavailable || !strings.Contains(text, "make room") {
+		t.Errorf("/readyz says %d %s", status, text)
+	}
+	says(t, r.doctor(), "journal", "nearly full", "make room")
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "/readyz recovers", func() bool { status, _ := r.ready(); return status == http.StatusOK })
+	if status, text := r.one(d, oximetry(time.Now(), 99)); status != http.StatusOK {
+		t.Fatalf("with room again: %d %s", status, text)
+	}
+	until(t, "just what was acknowledged is there", func() bool { return slices.Equal(r.kept(d), append(want, 99)) })
+}
+
+// TestDiskWithoutRoom has no reserve, so that a write of the journal fails in the
+// middle: nothing more is acknowledged and the server ends with the reason; once
+// there is room it starts with all that it acknowledged.
+//
+// Seen to fail when the embedded server's word that it writes no more is only
+// logged: then it is asked again and again and never answers.
+func TestDiskWithoutRoom(t *testing.T) {
+	dir := smallDisk(t, 64<<20)
+	filler := filepath.Join(dir, "filler")
+	fill(t, filler, 32<<20)
+	c, _, err := Load(map[string]string{"data": dir, "http": "127.0.0.1:0", "mqtt": "", "min-free": "1"},
+		func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, addrs := make(chan error, 1), make(chan Addresses, 1)
+	go func() {
+		ended <- Run(context.WithoutCancel(t.Context()), c, Options{Log: slog.New(slog.DiscardHandler), Ready: func(a Addresses) { addrs <- a }})
+	}()
+	r := &running{t: t}
+	select {
+	case a := <-addrs:
+		r.Server = bench.Attach(dir, a.HTTP, a.MQTT)
+	case err := <-ended:
+		t.Fatalf("the server does not start: %v", err)
+	}
+	d := r.devices(1)[0]
+	want, status := r.stuff(d)
+	if status == http.StatusOK || len(want) == 0 {
+		t.Fatalf("after %d messages: %d", len(want), status)
+	}
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "no space left on device") {
+			t.Errorf("the server ended: %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("a server that cannot write goes on")
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	r = run(t, dir, map[string]string{"min-free": "1"})
+	got := r.kept(d)
+	if len(got) > len(want)+1 || len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+		t.Errorf("%d readings are there, %d were acknowledged", len(got), len(want))
+	}
+	r.alive(d)
+}
+
+// stuff sends large messages until one is not acknowledged, and returns the
+// values of the others and the status of that one.
+func (r *running) stuff(d bench.Device) (acknowledged []float64, status int) {
+	r.t.Helper()
+	noise, begun := noisy(512<<10), time.Now().Add(-time.Hour)
+	for i := range 1000 {
+		at, value := begun.Add(time.Duration(i)*time.Second), 50+i%50
+		status, _ = r.one(d, fmt.Sprintf(`{"t":%d,"spo2":%d,"x":"%s"}`, at.UnixMilli(), value, noise))
+		if status != http.StatusOK {
+			return acknowledged, status
+		}
+		acknowledged = append(acknowledged, float64(value))
+	}
+	return acknowledged, status
 }
 
 // TestDoctorNamesRawMessagesCutShort lets the journal take more than its share
