@@ -85,13 +85,14 @@ func TestTornTail(t *testing.T) {
 
 // TestDamagedJournal spoils a synced byte of every message file before the store
 // has made a checkpoint: the loss is noticed, health tells of it, and the server
-// starts with the rest. After an orderly stop just the spoiled frame is lost,
-// and it is named by patient and interval. After a crash, or when the spoiled
-// byte belongs to the embedded server, that cuts its file there while it
-// recovers; the acknowledged high-water mark tells.
+// starts with the rest. Just the spoiled frame is lost, and it is named by
+// patient and interval, although the embedded server cuts its file there when it
+// recovers after a crash. When the spoiled byte belongs to that server, nothing
+// need be lost.
 //
 // Seen to fail when stream does not check the sum of a frame, when it does not
-// compare with the high-water mark, and without its namedSequence.
+// compare with the high-water mark, and when it saves nothing before the server
+// starts.
 func TestDamagedJournal(t *testing.T) {
 	t.Run("a frame, stopped in order", func(t *testing.T) { damagedJournal(t, true, inFrame) })
 	t.Run("a frame, after a crash", func(t *testing.T) { damagedJournal(t, false, inFrame) })
@@ -161,11 +162,14 @@ func damagedJournal(t *testing.T, orderly bool, where string) {
 	for name, p := range patients {
 		n := len(s.points(p, "spo2"))
 		total += n
-		if orderly && where == inFrame && n+lost[p] != each {
+		if where == inFrame && n+lost[p] != each {
 			t.Errorf("%s has %d readings and %d are named as lost, of %d", name, n, lost[p], each)
 		}
 	}
 	t.Logf("%d of %d readings are there, %d damages", total, each*len(names), len(damage))
+	if where == inHead && !orderly && total == each*len(names) {
+		return // all was saved: there is nothing to tell
+	}
 	if len(damage) == 0 || total == 0 || total == each*len(names) {
 		t.Errorf("%d readings are there and %d damages were noticed", total, len(damage))
 	}

@@ -156,9 +156,28 @@ func frameIn(b []byte, seq uint64, subject string) []byte {
 			body += 4 + int(le.Uint32(b[body:]))
 		}
 		if body < end {
-			return b[body:end]
+			frame := b[body:end]
+			return frame[:ownLength(frame)]
 		}
 	}
+}
+
+// ownLength returns how long a frame is as it says itself, in case that the
+// length of the record around it is what was damaged; all of it when that does
+// not read.
+func ownLength(f []byte) int {
+	if len(f) < headerLen {
+		return len(f)
+	}
+	le := binary.LittleEndian
+	at := headerLen + int(le.Uint32(f[offDict:])) + int(le.Uint32(f[offDirectory:]))
+	for range le.Uint32(f[offSections:]) {
+		if at+sectionHead > len(f) {
+			return len(f)
+		}
+		at += sectionHead + int(le.Uint32(f[at:]))
+	}
+	return min(at, len(f))
 }
 
 // missing reports the frames that the server knows it has lost: our streams
@@ -222,7 +241,7 @@ func (p *partition) fill(last uint64) error {
 	defer tell()
 	for seq := p.expected + 1; seq <= last; seq++ {
 		frame, _, err := p.dig(seq)
-		if err == nil {
+		if err == nil && len(frame) <= p.j.recordMax+frameRoom { // else it is no frame of ours
 			tell()
 			if _, damaged := p.decode(d, raw{seq: seq, at: p.j.c.Now(), data: frame}); damaged != nil {
 				p.j.report(damaged) // whose records are lost, before anybody asks
