@@ -65,7 +65,8 @@ type DB struct {
 	wake          chan struct{} // memory is full, make a checkpoint
 	stop          context.CancelFunc
 	keeper        sync.WaitGroup
-	use           *use // of the database, beside or without others
+	heard         atomic.Int64 // what was written for no partition by others, as far as it is known
+	use           *use         // of the database, beside or without others
 }
 
 // Open opens the store, creating or migrating its database, and reads the
@@ -102,7 +103,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 			return nil, db.fail(err)
 		}
 	}
-	if err := d.alone(ctx, "format", func(ctx context.Context) error { return migrate(ctx, d.write) }); err != nil {
+	if err := d.alone(ctx, "format", d.prepare); err != nil {
 		return nil, db.fail(err)
 	}
 	db.makeRoom()
@@ -111,6 +112,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	} {
 		if err := load(ctx); err != nil {
 			return nil, db.fail(err)
+		}
+	}
+	for _, sh := range db.shards {
+		if c.Shared {
+			sh.base.cut = unbuilt
 		}
 	}
 	if err := db.Follow(ctx); err != nil {
@@ -180,6 +186,9 @@ func (db *DB) loadPositions(ctx context.Context) error {
 		var b base
 		if err := rows.Scan(&part, &seq, &items, &b.cut, &b.at); err != nil {
 			return fault("read position", err)
+		}
+		if part == outside {
+			return nil
 		}
 		if part >= len(db.shards) {
 			return fmt.Errorf("the store was made with more than %d partitions", len(db.shards))

@@ -210,18 +210,20 @@ func (l *eventLog) inMemory() map[string]*keptEvent {
 	return out
 }
 
-// cut takes what is to be written, by id.
+// cut takes what is to be written, by id, each once.
 func (l *eventLog) cut(held func(slot int) bool) []*keptEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []*keptEvent
+	all := map[string]*keptEvent{}
 	for i := range l.slots {
-		if held(i) {
-			out = slices.AppendSeq(out, maps.Values(l.slots[i].cut()))
+		if !held(i) {
+			continue
+		}
+		for id, e := range l.slots[i].cut() {
+			all[id] = all[id].with(e)
 		}
 	}
-	slices.SortFunc(out, func(a, b *keptEvent) int { return cmp.Compare(a.ID, b.ID) })
-	return out
+	return slices.SortedFunc(maps.Values(all), func(a, b *keptEvent) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // swap puts other contents into a slot and returns what was there.

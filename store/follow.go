@@ -31,6 +31,10 @@ func (db *DB) keepFollowing(ctx context.Context) {
 	}
 }
 
+// unbuilt is the cut that the memory of a store builds on that was just opened:
+// reattributions are still to be carried again.
+const unbuilt = -1
+
 // Follow looks which partitions were written by other processes, and builds
 // those anew on what the database has now. A store that is shared does so once a
 // second by itself.
@@ -38,14 +42,17 @@ func (db *DB) Follow(ctx context.Context) error {
 	if !db.c.Shared {
 		return nil
 	}
-	cuts := make([]int64, len(db.shards))
+	cuts, some := make([]int64, len(db.shards)), false
 	err := db.d.each(ctx, func(rows scanner) error {
 		var part int
 		var cut int64
 		if err := rows.Scan(&part, &cut); err != nil {
 			return fault("read position", err)
 		}
-		if part < len(cuts) {
+		switch {
+		case part == outside:
+			some = db.heard.Swap(cut) != cut
+		case part >= 0 && part < len(cuts):
 			cuts[part] = cut
 		}
 		return nil
@@ -54,7 +61,6 @@ func (db *DB) Follow(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	some := false
 	for _, sh := range db.shards {
 		sh.mu.RLock()
 		due := sh.base.cut < cuts[sh.no] && !sh.held || sh.lease != 0 && !sh.held
@@ -316,7 +322,7 @@ func (db *DB) snapshot(ctx context.Context, sh *shard) (*snapshot, error) {
 	var seq, items, epoch int64
 	err = tx.QueryRowContext(ctx, `SELECT seq, items, epoch, cut, at FROM positions WHERE part = $1`, sh.no).
 		Scan(&seq, &items, &epoch, &snap.base.cut, &snap.base.at)
-	if err != nil {
+	if err != nil && !errors.Is(err, sql.ErrNoRows) { // none: nobody held it ever
 		return nil, fault("read position", err)
 	}
 	snap.seq, snap.items, snap.epoch = uint64(seq), uint64(items), uint64(epoch) // #nosec G115 -- written from these types

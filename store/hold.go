@@ -54,6 +54,21 @@ func (db *DB) raise(ctx context.Context, partition int, epoch uint64) error {
 	})
 }
 
+// outside is the number, among those of partitions, under which is counted what
+// was written for no partition.
+const outside = -1
+
+// tellOthers lets the other processes know that something was written that
+// belongs to no partition.
+func tellOthers(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO positions (part, seq, items, cut) VALUES ($1, 0, 0, 1)
+		ON CONFLICT (part) DO UPDATE SET cut = positions.cut + 1`, outside)
+	if err != nil {
+		return fault("tell other processes", err)
+	}
+	return nil
+}
+
 // Drop writes a partition a last time and leaves it to others. It is followed
 // from then on, also when writing fails.
 func (db *DB) Drop(ctx context.Context, partition int) error {

@@ -214,7 +214,9 @@ func (db *DB) closeShared(ctx context.Context, id string, state vigil.Quarantine
 	if err != nil {
 		return err
 	}
-	err = db.d.in(ctx, func(tx *sql.Tx) error { return db.writeEntries(ctx, tx, []*keptEntry{e}) })
+	err = db.d.in(ctx, func(tx *sql.Tx) error {
+		return cmp.Or(db.writeEntries(ctx, tx, []*keptEntry{e}), tellOthers(ctx, tx))
+	})
 	if err != nil {
 		return err
 	}
@@ -479,18 +481,20 @@ func (db *DB) storedEntries(ctx context.Context, mem map[string]*keptEntry) (map
 	return out, nil
 }
 
-// cut takes what is to be written, by id.
+// cut takes what is to be written, by id, each once.
 func (q *quarantine) cut(held func(slot int) bool) []*keptEntry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var out []*keptEntry
+	all := map[string]*keptEntry{}
 	for i := range q.slots {
-		if held(i) {
-			out = slices.AppendSeq(out, maps.Values(q.slots[i].cut()))
+		if !held(i) {
+			continue
+		}
+		for id, e := range q.slots[i].cut() {
+			all[id] = all[id].with(e)
 		}
 	}
-	slices.SortFunc(out, func(a, b *keptEntry) int { return cmp.Compare(a.ID, b.ID) })
-	return out
+	return slices.SortedFunc(maps.Values(all), func(a, b *keptEntry) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // swap puts other contents into a slot and returns what was there.
