@@ -41,6 +41,9 @@ type CrashReport struct {
 	Doubled []string `json:"doubled"`
 	Wrong   []string `json:"wrong"`
 	Faults  int      `json:"faults"`
+	// Takeover is the longest time until another server had taken over
+	// everything from a killed one, in a Cluster.
+	Takeover time.Duration `json:"takeover,omitempty"`
 
 	until int64 // what was acknowledged later need not be there
 }
@@ -111,7 +114,7 @@ func (c Crash) enrol(ctx context.Context) (*witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := newWitness(ctx, s, crashSenders)
+	w, err := newWitness(ctx, s, "", crashSenders)
 	return w, errors.Join(err, s.Stop())
 }
 

@@ -84,7 +84,7 @@ func (p Power) record(ctx context.Context, trace string) (*witness, int64, error
 	if err != nil {
 		return nil, 0, err
 	}
-	w, err := newWitness(ctx, s, 2)
+	w, err := newWitness(ctx, s, "", 2)
 	if err != nil {
 		return nil, 0, errors.Join(err, s.Kill())
 	}

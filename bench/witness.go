@@ -51,13 +51,14 @@ const (
 	breath = 4 * time.Millisecond
 )
 
-// newWitness registers n devices for each profile and wire.
-func newWitness(ctx context.Context, s *Server, n int) (*witness, error) {
+// newWitness registers n devices for each profile and wire, and a gateway. Their
+// ids begin with name.
+func newWitness(ctx context.Context, s *Server, name string, n int) (*witness, error) {
 	w := &witness{}
 	base := time.Now().Add(-48*time.Hour).Unix() * 1000
 	for _, wire := range []string{"mqtt", "http"} {
 		for _, profile := range []string{"ecg-patch", "pulse-oximeter"} {
-			devices, err := s.Register(ctx, wire+"-"+profile, profile, n)
+			devices, err := s.Register(ctx, name+wire+"-"+profile, profile, n)
 			if err != nil {
 				return nil, err
 			}
@@ -67,7 +68,7 @@ func newWitness(ctx context.Context, s *Server, n int) (*witness, error) {
 		}
 	}
 	var err error
-	w.gateway, err = s.Gateway(ctx, "crash-gateway")
+	w.gateway, err = s.Gateway(ctx, name+"crash-gateway")
 	return w, err
 }
 

@@ -249,6 +249,9 @@ type benchCrashCmd struct {
 	Store string `help:"Only on one store: sqlite or postgres." enum:"both,sqlite,postgres" default:"both"`
 	Runs  int    `help:"How often." default:"20"`
 	Seed  uint64 `help:"Same seed, same moments; made up when 0."`
+
+	NATS        string `name:"nats" help:"nats://… of a cluster without a journal: kill one of two servers that share it and the PostgreSQL." placeholder:"ADDRESS"`
+	NATSMonitor string `name:"nats-monitor" help:"http://… where the cluster is monitored." placeholder:"ADDRESS"`
 }
 
 // Run kills it on each store.
@@ -259,6 +262,12 @@ func (cmd benchCrashCmd) Run(c *console) error {
 	}
 	if cmd.Seed == 0 {
 		cmd.Seed = uint64(time.Now().UnixNano()) // #nosec G115 -- any number will do
+	}
+	if cmd.NATS != "" {
+		if cmd.DB == "" {
+			return usageError("servers share a journal only with a PostgreSQL; name it with --db")
+		}
+		return cmd.on(c, cmd.DB)
 	}
 	for _, dsn := range dsns {
 		err = errors.Join(err, cmd.on(c, dsn))
@@ -277,15 +286,22 @@ func (cmd benchCrashCmd) on(c *console, dsn string) error {
 		return err
 	}
 	fmt.Fprintf(c.err, "seed %d, data in %s\n", cmd.Seed, dir)
-	crash := bench.Crash{Command: bench.Command{Exe: exe, Data: dir}, DB: dsn, Runs: cmd.Runs, Seed: cmd.Seed,
-		Tell: func(says string) { fmt.Fprintln(c.err, says) }}
-	r, err := crash.Run(c.ctx)
+	tell := func(says string) { fmt.Fprintln(c.err, says) }
+	kill := bench.Crash{Command: bench.Command{Exe: exe, Data: dir}, DB: dsn, Runs: cmd.Runs, Seed: cmd.Seed, Tell: tell}.Run
+	if cmd.NATS != "" {
+		kill = bench.Cluster{Exe: exe, Dir: dir, NATS: cmd.NATS, DB: dsn, Runs: cmd.Runs, Seed: cmd.Seed, Tell: tell,
+			Args: []string{"--nats-monitor", cmd.NATSMonitor}}.Run
+	}
+	r, err := kill(c.ctx)
 	if err != nil {
 		return err
 	}
 	if err := c.print(r, func(t *table) {
 		t.row(fmt.Sprintf("%s: %d kills, %d messages acknowledged, %d sent and never acknowledged, %d readings and %d wave blocks read back, %d faults",
 			r.Store, r.Runs, r.Acked, r.Unknown, r.Readings, r.Blocks, r.Faults))
+		if r.Takeover > 0 {
+			t.row(fmt.Sprintf("the other server had taken over everything after %s at most", r.Takeover.Round(time.Millisecond)))
+		}
 		for _, list := range [][]string{r.Missing, r.Doubled, r.Wrong} {
 			for _, fault := range list {
 				t.row("", fault)
