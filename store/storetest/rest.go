@@ -414,6 +414,9 @@ func takesTurns(t *testing.T, b *bench) {
 	b.close()
 	b.config = Shared(b.config)
 	b.open()
+	b.close()
+	b.config.Shared = true
+	b.open()
 	other, err := store.Open(b.ctx, b.config)
 	if err != nil {
 		t.Fatal(err)
