@@ -9,6 +9,56 @@
 // the partition of a subject is a hash of it, so that one patient's readings
 // stay in order. Consume hands the frames on to those who keep, decide and show.
 //
+// # Several processes
+//
+// Processes that share a NATS cluster write to the same partitions. Each frame
+// names the sequence behind which it is to stand. When another process was
+// faster, the server refuses and names the sequence that is right; the frame did
+// not land and is sent again at once. Only when an answer got lost is the stream
+// searched for the frame, until none of the attempts without an answer can land
+// any more, so that a frame is there once.
+//
+// Share gives each partition one process that writes it to the shared database.
+// A bucket holds a lease for each partition (who, and an epoch that grows
+// whenever it changes hands) and a presence for each process, which alone is
+// renewed, about once a second. A lease holds while the presence of its holder
+// moves; the others judge that by their own clocks, so that no two clocks are
+// compared. Every process computes from the same table how many partitions are
+// its share: who has more gives back, who has less takes what is free. One that
+// leaves says so first; one that cannot renew for its time drops everything; one
+// that cannot take a partition leaves it to the others for a while. The epoch,
+// checked in the store's transactions, is what makes a process harmless that
+// was stopped at the wrong moment and believes that it still holds a partition.
+//
+// # After a crash
+//
+// Two files beside the server's own say up to where was acknowledged:
+// "highwater" is replaced and synced once a second, and in "acknowledged" each
+// partition has a slot of 16 bytes that is written, not synced, before each
+// acknowledgement: uint64 sequence, CRC32C (4) of partition (4) and sequence,
+// zeros (4). A slot outlives the process, however it ends. After a power failure
+// acknowledged frames of the last second that were synced and are damaged as
+// well may go unnoticed.
+//
+// The server checks its newest files when it was not stopped in order, and cuts
+// each at the first record that does not read. Before it starts, this room looks
+// at them (at most 1 GiB of the newest) and copies those aside, to
+// "damaged", that break off before the acknowledged sequence. What the server
+// then lacks at the end of a partition is written back from the copies under
+// its old sequence; what it lacks in the middle is read from them. What is in no
+// copy, either, stands in the journal as frames that say "lost". The copies go
+// when their frames are trimmed. With an external cluster the replicas are what
+// helps.
+//
+// A file is not looked at after an orderly stop: what the server finds wrong
+// with it later is reported when it is read.
+//
+// # A disk that is too slow
+//
+// MaxQueue bytes of each partition wait at most, one frame is being written and
+// one is being acknowledged. Senders wait for room for up to Patience and are
+// then refused as Overloaded; nothing of theirs was kept.
+//
 // # Frame format, version 1
 //
 // Integers in the header are little-endian. uv is an unsigned varint, sv a
