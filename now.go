@@ -31,7 +31,11 @@ type ReadingNow struct {
 }
 
 // Now returns a point of the series as screens get it.
-func (s *Series) Now(p Point) ReadingNow {
+func (s *Series) Now(p Point) ReadingNow { return s.NowAt(&p) }
+
+// NowAt is Now for a point that stays where it is: the value of the reading is
+// the point's own.
+func (s *Series) NowAt(p *Point) ReadingNow {
 	r := ReadingNow{
 		Series: s.ID, Subject: s.Subject, Device: s.Device, Channel: s.Channel, Metric: s.Metric.Name,
 		Text: p.Text(s.Metric), Unit: s.Metric.Unit, Decimals: p.Digits(s.Metric), Taken: p.Taken,
@@ -136,7 +140,8 @@ func AppendExact(b []byte, v float64, decimals int8) ([]byte, bool) {
 // AppendJSON appends the reading as a JSON object.
 func (r *ReadingNow) AppendJSON(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `{"series":`...), int64(r.Series), 10)
-	b = appendText(append(b, `,"subject":`...), r.Subject.String())
+	var room [64]byte
+	b = appendText(append(b, `,"subject":`...), r.Subject.appendString(room[:0]))
 	b = appendText(append(b, `,"device":`...), string(r.Device))
 	if r.Channel != "" {
 		b = appendText(append(b, `,"channel":`...), r.Channel)
@@ -169,10 +174,10 @@ func (r *ReadingNow) AppendJSON(b []byte) []byte {
 func (r ReadingNow) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }
 
 // appendText appends s as a JSON string.
-func appendText(b []byte, s string) []byte {
+func appendText[T string | []byte](b []byte, s T) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			t, err := json.Marshal(s)
+			t, err := json.Marshal(string(s))
 			if err != nil {
 				t = []byte(`""`) // a string always marshals
 			}

@@ -60,6 +60,14 @@ func (s Subject) String() string {
 	return s.Kind.String() + "/" + s.ID
 }
 
+// appendString appends what String returns.
+func (s Subject) appendString(b []byte) []byte {
+	if s.Kind == NoSubject {
+		return b
+	}
+	return append(append(append(b, s.Kind.String()...), '/'), s.ID...)
+}
+
 // LogValue keeps patients out of logs.
 func (s Subject) LogValue() slog.Value {
 	if s.Kind == OfPatient {

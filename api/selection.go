@@ -172,7 +172,7 @@ func (l latestBody) writeJSON(w io.Writer) error {
 				sc.b = append(sc.b, ',')
 			}
 			first = false
-			r := l.list[i].Now(l.points[i])
+			r := l.list[i].NowAt(&l.points[i])
 			if sc.b = r.AppendJSON(sc.b); !sc.send(burst) {
 				return
 			}
