@@ -59,3 +59,38 @@ func (d *database) settled(ctx context.Context) error {
 	}
 	return nil
 }
+
+// tuned are settings of tables that only PostgreSQL has, each with the question
+// whether it is set. Every checkpoint writes the open end of a series anew: with
+// room in its page it stays there, and the index is not touched. What is
+// compressed already is not to be compressed again.
+var tuned = [...]struct{ have, set string }{
+	{`SELECT coalesce('fillfactor=50' = ANY(reloptions), false) FROM pg_class WHERE oid = 'heads'::regclass`,
+		`ALTER TABLE heads SET (fillfactor = 50)`},
+	{`SELECT attstorage = 'e' FROM pg_attribute WHERE attrelid = 'heads'::regclass AND attname = 'data'`,
+		`ALTER TABLE heads ALTER COLUMN data SET STORAGE EXTERNAL`},
+	{`SELECT attstorage = 'e' FROM pg_attribute WHERE attrelid = 'chunks'::regclass AND attname = 'data'`,
+		`ALTER TABLE chunks ALTER COLUMN data SET STORAGE EXTERNAL`},
+	{`SELECT attstorage = 'e' FROM pg_attribute WHERE attrelid = 'waves'::regclass AND attname = 'data'`,
+		`ALTER TABLE waves ALTER COLUMN data SET STORAGE EXTERNAL`},
+}
+
+// prepare takes the database to the present format and tunes its tables.
+func (d *database) prepare(ctx context.Context) error {
+	if err := migrate(ctx, d.write); err != nil || !d.many {
+		return err
+	}
+	for _, t := range tuned {
+		var have bool
+		if err := d.write.QueryRowContext(ctx, t.have).Scan(&have); err != nil {
+			return fault("read settings of tables", err)
+		}
+		if have {
+			continue
+		}
+		if _, err := d.write.ExecContext(ctx, t.set); err != nil {
+			return fault("tune tables", err)
+		}
+	}
+	return nil
+}

@@ -72,3 +72,32 @@ func TestOpeningWaitsForTheLastCommit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTablesAreTuned proves that a database of PostgreSQL has the settings of
+// tables that the ones of SQLite lack, and that a second start finds them.
+func TestTablesAreTuned(t *testing.T) {
+	dsn := os.Getenv("VIGIL_TEST_POSTGRES")
+	if dsn == "" {
+		t.Skip("VIGIL_TEST_POSTGRES is not set: there is no PostgreSQL to try")
+	}
+	d, err := openPostgres(t.Context(), dsn+"&search_path=tuned")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.write.ExecContext(t.Context(), "CREATE SCHEMA tuned")
+	if err = errors.Join(err, d.prepare(t.Context()), d.prepare(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_, err := d.write.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA tuned CASCADE")
+		if err = errors.Join(err, d.close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, s := range tuned {
+		var have bool
+		if err := d.write.QueryRowContext(t.Context(), s.have).Scan(&have); err != nil || !have {
+			t.Errorf("%s was not carried out: %v", s.set, err)
+		}
+	}
+}
