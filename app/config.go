@@ -62,27 +62,46 @@ type setting struct {
 
 // settings lists every setting with its default.
 func settings() []setting {
-	oneOf := func(f func(*Config) *string, words ...string) func(*Config, string) error {
-		return func(c *Config, v string) error {
-			*f(c) = v
-			if !slices.Contains(words, v) {
-				return errors.New("want " + strings.Join(words, ", "))
-			}
-			return nil
+	return slices.Concat(placeSettings(), clusterSettings(), keepingSettings(), tellingSettings())
+}
+
+// text, span and oneOf make settings of a kind.
+func text(f func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error { *f(c) = v; return nil }
+}
+
+func span(f func(*Config) *time.Duration) func(*Config, string) error {
+	return func(c *Config, v string) (err error) { *f(c), err = parseSpan(v); return err }
+}
+
+func oneOf(f func(*Config) *string, words ...string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		*f(c) = v
+		if !slices.Contains(words, v) {
+			return errors.New("want " + strings.Join(words, ", "))
 		}
+		return nil
 	}
-	text := func(f func(*Config) *string) func(*Config, string) error {
-		return func(c *Config, v string) error { *f(c) = v; return nil }
-	}
-	span := func(f func(*Config) *time.Duration) func(*Config, string) error {
-		return func(c *Config, v string) (err error) { *f(c), err = parseSpan(v); return err }
-	}
+}
+
+// placeSettings say where things are and who may reach them.
+func placeSettings() []setting {
 	return []setting{
 		{"data", "vigil-data", "folder that holds everything", text(func(c *Config) *string { return &c.Data })},
 		{"http", "127.0.0.1:8080", "address of the web pages and APIs; empty turns it off", text(func(c *Config) *string { return &c.HTTP })},
 		{"mqtt", "127.0.0.1:1883", "address of the MQTT listener; empty turns it off", text(func(c *Config) *string { return &c.MQTT })},
 		{"db", "", "postgres://… to keep series and records there; empty keeps them in the data folder", text(func(c *Config) *string { return &c.DB })},
 		{"nats", "", "nats://… of a cluster that carries the journal; empty carries it in this process", text(func(c *Config) *string { return &c.NATS })},
+		{"allow-plain", "false", "let listeners without TLS bind to addresses other than loopback", func(c *Config, v string) (err error) {
+			c.AllowPlain, err = strconv.ParseBool(v)
+			return err
+		}},
+	}
+}
+
+// clusterSettings say how processes share a journal.
+func clusterSettings() []setting {
+	return []setting{
 		{"nats-monitor", "", "monitoring addresses of the cluster's servers, http://host:8222 with commas between: asked at the start whether they sync every write", func(c *Config, v string) error {
 			c.NATSMonitor = nil
 			for _, a := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
@@ -102,10 +121,6 @@ func settings() []setting {
 			return err
 		}},
 		{"node", "", "name of this process among those that share a journal and a database; empty takes the machine's name", text(func(c *Config) *string { return &c.Node })},
-		{"allow-plain", "false", "let listeners without TLS bind to addresses other than loopback", func(c *Config, v string) (err error) {
-			c.AllowPlain, err = strconv.ParseBool(v)
-			return err
-		}},
 		{"partitions", "", "partitions of the journal, fixed when it is made; empty is 4, and 64 in a cluster", func(c *Config, v string) (err error) {
 			if v == "" {
 				return nil
@@ -116,6 +131,12 @@ func settings() []setting {
 			}
 			return err
 		}},
+	}
+}
+
+// keepingSettings say what is kept and for how long.
+func keepingSettings() []setting {
+	return []setting{
 		{"raw-retention", "30d", "how long messages are kept as they came, for replay; at most a fifth of the disk", span(func(c *Config) *time.Duration { return &c.RawRetention })},
 		{"keep", "0", "how long readings are kept; 0 is for ever", span(func(c *Config) *time.Duration { return &c.Keep })},
 		{"keep-waves", "0", "how long waves are kept; 0 is for ever", span(func(c *Config) *time.Duration { return &c.KeepWaves })},
@@ -138,6 +159,12 @@ func settings() []setting {
 			}
 			return err
 		}},
+	}
+}
+
+// tellingSettings say who hears how the server is.
+func tellingSettings() []setting {
+	return []setting{
 		{"watchdog", "", "URL that is posted to every 10 s while all is well, so that somebody outside notices silence", func(c *Config, v string) error {
 			c.Watchdog = v
 			if u, err := url.Parse(v); v != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
