@@ -70,7 +70,7 @@ func (p *thinPipe) squeeze(to io.Writer, from io.Reader) {
 // TestSlowDiskHoldsTheSendersBack: while much more comes than can be written,
 // what waits stays within MaxQueue and the memory with it, senders wait and are
 // refused after Patience, and nothing acknowledged is lost. Afterwards all goes
-// on as before. Seen to fail when the queue has no limit.
+// on as before.
 func TestSlowDiskHoldsTheSendersBack(t *testing.T) {
 	const senders, queue, partitions = 400, 1 << 20, 2
 	s := outside(t, t.TempDir(), -1, true)
