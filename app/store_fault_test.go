@@ -14,8 +14,8 @@ import (
 // process there: after the start nothing of the frame is missing or doubled,
 // whether a checkpoint had kept the half or not.
 //
-// Seen to fail when a checkpoint does not say how much of the frame it holds
-// (items of cut), and when Consume goes on to the next frame after an error.
+// Seen to fail when a checkpoint that is made within a frame claims the whole of
+// it.
 func TestStoreDiesWithinAFrame(t *testing.T) {
 	const half = 100
 	for _, checkpointed := range []bool{true, false} {

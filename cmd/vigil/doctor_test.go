@@ -39,3 +39,34 @@ func TestDoctorOfASickServer(t *testing.T) {
 		t.Errorf("said %q and %q", out.String(), errOut.String())
 	}
 }
+
+// TestDoctorOfAFolderInTrouble reads what the doctor prints about a folder
+// without a server: what it found, and under it what to do.
+//
+// Seen to fail when the advice is not printed.
+func TestDoctorOfAFolderInTrouble(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var out, errOut bytes.Buffer
+	code := run(t.Context(), []string{
+		"doctor", "--data", dir, "--http", l.Addr().String(), "--mqtt", "127.0.0.1:0", "--min-free", "8000000GiB",
+	}, nil, &out, &errOut)
+	if code != exitFailed || !strings.Contains(errOut.String(), "checks need a look") {
+		t.Errorf("exit code %d: %s", code, errOut.String())
+	}
+	for _, words := range []string{
+		"No server is running", "LOOK", "others on this machine may read", "→ chmod 700", "address already in use",
+		"→ choose another with --http", "→ make room: messages are refused", "for each synced write",
+	} {
+		if !strings.Contains(out.String(), words) {
+			t.Errorf("it does not say %q:\n%s", words, out.String())
+		}
+	}
+}
