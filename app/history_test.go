@@ -476,7 +476,7 @@ func (c *chronicle) tear(path string, at int64, zeros bool) {
 //
 // VIGIL_HISTORIES says how many histories are tried.
 func TestHistories(t *testing.T) {
-	histories := 16
+	histories := 12
 	if testing.Short() {
 		histories = 4
 	}
@@ -495,7 +495,7 @@ func TestHistories(t *testing.T) {
 	}
 	root, n := t.TempDir(), 0
 	rapid.Check(t, func(r *rapid.T) {
-		steps := rapid.SliceOfN(rapid.Custom(drawStep), 1, 24).Draw(r, "steps")
+		steps := rapid.SliceOfN(rapid.Custom(drawStep), 4, 24).Draw(r, "steps")
 		n++
 		c := newChronicle(t, filepath.Join(root, strconv.Itoa(n)))
 		defer func() {

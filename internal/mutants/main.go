@@ -139,7 +139,7 @@ func (l *lab) tell(fate string, m mutant, took time.Duration, why string) {
 
 // test runs a trial. A test that did not run is an error, too.
 func (l *lab) test(ctx context.Context, t trial) ([]byte, error) {
-	c := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-timeout=3m", "-run", t.run, t.pkg) // #nosec G204 -- from our own files
+	c := exec.CommandContext(ctx, "go", "test", "-vet=off", "-ldflags=-s -w", "-count=1", "-v", "-timeout=2m", "-run", t.run, t.pkg) // #nosec G204 -- from our own files
 	c.Dir = l.tree
 	c.Env = append(os.Environ(), strings.Fields(t.env)...)
 	text, err := c.CombinedOutput()

@@ -87,6 +87,22 @@ func TestReasonCodes(t *testing.T) {
 	}
 }
 
+// TestSinkThatPanics: the message is refused, and the connection goes on.
+//
+// Seen to fail when put does not recover.
+func TestSinkThatPanics(t *testing.T) {
+	_, addr, _ := serve(t, mqtt.Config{}, func(m vigil.Message, done func(error)) {
+		if string(m.Payload) == "boom" {
+			panic("a mistake")
+		}
+		done(nil)
+	})
+	w := connect(t, addr, hello{version: 5, props: []byte{23, 0}})
+	w.send(append(w.pub(2, 7, own, "boom"), w.pub(2, 8, own, "1")...))
+	w.want(0x40, 3, 0, 7, 0x83)
+	w.want(0x40, 2, 0, 8)
+}
+
 func TestOldClientsGetWhatWasKeptBeforeTheRefusal(t *testing.T) {
 	dones := make(chan func(error), 3)
 	_, addr, _ := serve(t, mqtt.Config{}, func(_ vigil.Message, done func(error)) { dones <- done })
