@@ -269,7 +269,27 @@ func (s *sharer) balance(ctx, term context.Context) error {
 		free = append(free[at:n:n], free[:at]...)[:max(0, min(n, quota-len(have)))]
 	}
 	s.each(free, func(p int) { s.take(ctx, term, p, table.leases[p]) })
+	s.tell(have)
 	return nil
+}
+
+// tell logs how many partitions came or went.
+func (s *sharer) tell(before map[int]uint64) {
+	now := s.holding()
+	came, went := 0, 0
+	for p := range now {
+		if _, ok := before[p]; !ok {
+			came++
+		}
+	}
+	for p := range before {
+		if _, ok := now[p]; !ok {
+			went++
+		}
+	}
+	if came+went > 0 {
+		s.j.c.Log.Info("partitions that this process writes", "holder", s.c.Holder, "now", len(now), "came", came, "went", went)
+	}
 }
 
 func (s *sharer) holding() map[int]uint64 {
@@ -333,7 +353,7 @@ func (s *sharer) take(ctx, term context.Context, p int, was leaseEntry) {
 	s.mu.Unlock()
 	err := s.c.Take(both, p, v.Epoch)
 	if err == nil {
-		s.j.c.Log.Info("took partition", "partition", p, "epoch", v.Epoch, "holder", s.c.Holder, "from", was.Holder)
+		s.j.c.Log.Debug("took partition", "partition", p, "epoch", v.Epoch, "holder", s.c.Holder, "from", was.Holder)
 		return
 	}
 	if both.Err() == nil {
@@ -378,7 +398,7 @@ func (s *sharer) giveBack(ctx context.Context, p int) {
 		s.j.c.Log.Warn("give back the lease", "partition", p, "holder", s.c.Holder, "error", err)
 		return
 	}
-	s.j.c.Log.Info("gave partition back", "partition", p, "epoch", epoch, "holder", s.c.Holder)
+	s.j.c.Log.Debug("gave partition back", "partition", p, "epoch", epoch, "holder", s.c.Holder)
 }
 
 // writeLease writes the lease if nobody else did since revision.
