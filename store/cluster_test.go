@@ -179,6 +179,7 @@ func answers(t failing, db *DB) string {
 			up, err := db.Points(ctx, vigil.PointQuery{Series: s.ID, History: true})
 			say(err, "  %v", up)
 			down, err := db.Points(ctx, vigil.PointQuery{Series: s.ID, History: true, Desc: true})
+			say(err, "  and back")
 			if slices.Reverse(down); !slices.Equal(up, down) {
 				t.Fatalf("upwards %v, downwards %v", up, down)
 			}

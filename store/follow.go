@@ -259,9 +259,7 @@ func (db *DB) lay(sh *shard, snap *snapshot) error {
 			return damaged("head of a series", err)
 		}
 	}
-	for _, s := range db.dict.all(func(s *series) bool { return s.loaded && s.home.Load() == sh }) {
-		sh.loaded = append(sh.loaded, s)
-	}
+	sh.loaded = append(sh.loaded, db.dict.all(func(s *series) bool { return s.loaded && s.home.Load() == sh })...)
 	return nil
 }
 
