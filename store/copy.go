@@ -57,19 +57,20 @@ func (c *copier) copy(ctx context.Context) error {
 		return c.into(ctx, c.in.table)
 	}
 	columns, waiting := c.in.columns, "waiting_"+c.in.table
+	// The names and what is done on a conflict are constants of this room.
 	_, err := c.in.tx.ExecContext(ctx, `CREATE TEMPORARY TABLE IF NOT EXISTS `+waiting+` ON COMMIT DELETE ROWS AS
-		SELECT `+columns+` FROM `+c.in.table+` WITH NO DATA`)
+		SELECT `+columns+` FROM `+c.in.table+` WITH NO DATA`) // #nosec G701 -- see above
 	if err != nil {
 		return fault("make temporary table", err)
 	}
 	if err := c.into(ctx, waiting); err != nil {
 		return err
 	}
-	_, err = c.in.tx.ExecContext(ctx, `INSERT INTO `+c.in.table+` (`+columns+`) SELECT `+columns+` FROM `+waiting+` `+c.in.tail)
+	_, err = c.in.tx.ExecContext(ctx, `INSERT INTO `+c.in.table+` (`+columns+`) SELECT `+columns+` FROM `+waiting+` `+c.in.tail) // #nosec G701 -- see above
 	if err != nil {
 		return fault("insert", err)
 	}
-	if _, err := c.in.tx.ExecContext(ctx, `DELETE FROM `+waiting); err != nil {
+	if _, err := c.in.tx.ExecContext(ctx, `DELETE FROM `+waiting); err != nil { // #nosec G701 -- see above
 		return fault("clear temporary table", err)
 	}
 	return nil

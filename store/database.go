@@ -186,7 +186,7 @@ func (in *inserter) add(ctx context.Context, vals []any) error {
 		return nil
 	}
 	if in.full == nil {
-		s, err := in.tx.PrepareContext(ctx, in.text(in.rows))
+		s, err := in.tx.PrepareContext(ctx, in.text(in.rows)) // #nosec G701 -- constants of this room and placeholders
 		if err != nil {
 			return fault("prepare insert", err)
 		}
@@ -215,7 +215,7 @@ func (in *inserter) finish(ctx context.Context) error {
 	if len(in.args) == 0 {
 		return nil
 	}
-	if _, err := in.tx.ExecContext(ctx, in.text(len(in.args)/in.cols), in.args...); err != nil {
+	if _, err := in.tx.ExecContext(ctx, in.text(len(in.args)/in.cols), in.args...); err != nil { // #nosec G701 -- constants of this room and placeholders
 		return fault("insert", err)
 	}
 	in.args = nil
