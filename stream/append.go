@@ -46,7 +46,7 @@ func (j *Journal) Append(recs []vigil.Record, done func(error)) {
 		done(err)
 		return
 	}
-	b := &batch{done: done}
+	b := j.batch(done)
 	var one [1]route
 	routes, err := j.encode(recs, b, one[:0])
 	if err != nil || len(routes) == 0 {
@@ -164,6 +164,16 @@ func lastOf(routes []route, partition int) *parcel {
 		}
 	}
 	return nil
+}
+
+// batch returns a batch with nothing in it.
+func (j *Journal) batch(done func(error)) *batch {
+	b, ok := j.batches.Get().(*batch)
+	if !ok {
+		b = &batch{home: &j.batches}
+	}
+	b.done = done
+	return b
 }
 
 func (j *Journal) parcel(b *batch) *parcel {

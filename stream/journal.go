@@ -25,6 +25,7 @@ type Journal struct {
 	recordMax int    // the largest encoded record
 	symbols   *symbols
 	pool      sync.Pool // *parcel
+	batches   sync.Pool // *batch
 	decoders  sync.Pool // *decoder
 	synced    bool      // the server said that it syncs every write
 

@@ -12,16 +12,20 @@ import (
 )
 
 // A batch is one Append: its done is called when all its parcels are settled.
+// Then it is ready for another.
 type batch struct {
 	done func(error)
 	left atomic.Int32
 	err  atomic.Pointer[error]
+	home *sync.Pool
 }
 
-// settle takes the outcome of one parcel.
+// settle takes the outcome of one parcel. Nobody knows the batch any more when
+// that was the last one.
 func (b *batch) settle(err error) {
 	if err != nil {
-		b.err.CompareAndSwap(nil, &err)
+		first := err // only here, because its address takes memory
+		b.err.CompareAndSwap(nil, &first)
 	}
 	if b.left.Add(-1) > 0 {
 		return
@@ -29,7 +33,11 @@ func (b *batch) settle(err error) {
 	if p := b.err.Load(); p != nil {
 		err = *p
 	}
-	b.done(err)
+	done := b.done
+	b.done = nil
+	b.err.Store(nil)
+	b.home.Put(b)
+	done(err)
 }
 
 // A parcel is what one Append has for one partition, encoded, and small enough
