@@ -13,8 +13,8 @@ import (
 // Every reading stays, with both times; what is shown as the present value is
 // never a day old; and once the clock is right all is as before.
 //
-// Seen to fail when ingest.settle believes any future, when a device's own now
-// is not used, and when what was stated is not kept.
+// Seen to fail when ingest.settle believes a day ahead, and when a device's own
+// now moves nothing.
 func TestClockJumps(t *testing.T) {
 	const day = 24 * time.Hour
 	type kind struct {
@@ -128,8 +128,8 @@ func TestTimesThatComeAgain(t *testing.T) {
 // which a time can be said: the reading counts from its arrival, says so, and
 // keeps what was stated.
 //
-// Seen to fail when ingest has no earliest time, and when it believes any
-// future.
+// Seen to fail when ingest has no earliest time, and when it believes ten
+// minutes ahead.
 func TestDatesThatCannotBe(t *testing.T) {
 	for says, at := range map[string]time.Time{
 		"1970":                  time.Unix(12, 0),

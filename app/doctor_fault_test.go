@@ -81,7 +81,7 @@ func (r *running) finds(name string) []Check {
 // TestDoctorIsWell: a server that nothing happened to has nothing to look at but
 // perhaps the disk that it is on.
 //
-// Seen to fail when the lag counts frames that are applied.
+// Seen to fail when logins that succeed count as refused.
 func TestDoctorIsWell(t *testing.T) {
 	r := run(t, t.TempDir(), nil)
 	if status, text := r.one(r.devices(1)[0], oximetry(time.Now(), 97)); status != http.StatusOK {
@@ -359,7 +359,7 @@ func TestDoctorNamesAClockStep(t *testing.T) {
 // TestDoctorAsksAboutTheCluster: a journal on a cluster that nobody asked
 // whether it syncs is named.
 //
-// Seen to fail when the journal calls every server synced.
+// Seen to fail when health does not look whether the sync was verified.
 func TestDoctorAsksAboutTheCluster(t *testing.T) {
 	n, err := natsserver.NewServer(&natsserver.Options{
 		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoSigs: true, NoLog: true,
@@ -383,7 +383,7 @@ func TestDoctorAsksAboutTheCluster(t *testing.T) {
 
 // TestDoctorOfAFolder looks at data folders without a server.
 //
-// Seen to fail when Diagnose leaves out the check of each.
+// Seen to fail when Diagnose leaves out the lock.
 func TestDoctorOfAFolder(t *testing.T) {
 	diagnose := func(t *testing.T, flags map[string]string) []Check {
 		t.Helper()

@@ -80,7 +80,8 @@ func (s *spine) sent(profile, channel, payload string) ([]vigil.Point, error) {
 // meaning, and otherwise go to the quarantine; none is ever stored as a value,
 // and siblings in the same message stay.
 //
-// Seen to fail when devices judges a value without asking whether it is a number.
+// Seen to fail when devices does not ask, after a conversion, whether the value is
+// a number.
 func TestValuesThatAreNoNumbers(t *testing.T) {
 	s := newSpine(t, t.TempDir())
 	s.thermometers()
@@ -96,6 +97,7 @@ func TestValuesThatAreNoNumbers(t *testing.T) {
 		{"JSON -1e999", "pulse-oximeter", "", `{"spo2":-1e999,"pulse":70}`, true, "70"},
 		{"JSON text NaN", "pulse-oximeter", "", `{"spo2":"NaN","pulse":70}`, true, "70"},
 		{"JSON text inf", "pulse-oximeter", "", `{"spo2":"-inf","pulse":70}`, true, "70"},
+		{"JSON, beyond all in the unit kept", "json-thermometer", "", `{"temp":1.7e308,"unit":"kK"}`, true, ""},
 		{"JSON 1e300", "pulse-oximeter", "", `{"spo2":1e300,"pulse":70}`, false, "1e+300 implausible 70"},
 		{"CSV NaN", "bedside-csv", "", "01.03.2026 10:00:00;NaN;97,5", true, "97.5"},
 		{"CSV inf", "bedside-csv", "", "01.03.2026 10:00:00;inf;97,5", true, "97.5"},
@@ -160,7 +162,7 @@ func sameWords(got []string, want string) bool {
 // be converted is, what cannot is quarantined, and a value in a unit that was
 // not said is kept as implausible instead of as a fever.
 //
-// Seen to fail when ingest keeps the number whatever the unit.
+// Seen to fail when a unit that cannot be converted is taken for the one expected.
 func TestWrongUnits(t *testing.T) {
 	s := newSpine(t, t.TempDir())
 	s.thermometers()
@@ -199,8 +201,8 @@ func TestWrongUnits(t *testing.T) {
 // TestBombs sends payloads that are made to cost much, in each format: each is
 // refused into the quarantine, quickly, and the next message is understood.
 //
-// Seen to fail when jsonbody's limits of depth and of names, or cborbody's
-// limits, are taken out.
+// Seen to fail when jsonbody has no limit of depth, and when cborbody takes a name
+// twice.
 func TestBombs(t *testing.T) {
 	s := newSpine(t, t.TempDir())
 	s.thermometers()
