@@ -228,9 +228,9 @@ func (db *DB) Latest(ctx context.Context, ids []vigil.SeriesID) (map[vigil.Serie
 		return nil, err
 	}
 	out := make(map[vigil.SeriesID]vigil.Point, len(ids))
-	for i := range pts {
+	for i, id := range ids {
 		if pts[i].Version > 0 {
-			out[ids[i]] = pts[i]
+			out[id] = pts[i]
 		}
 	}
 	return out, nil
