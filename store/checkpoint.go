@@ -119,10 +119,13 @@ func (db *DB) commit(ctx context.Context) (*cut, error) {
 // cut takes everything that is to be written. Consumers wait meanwhile: plain
 // points are copied here and encoded later.
 func (db *DB) cut() (*cut, error) {
+	// About as many series as the last time, taken from memory before anyone
+	// has to wait.
+	c := &cut{series: make([]seriesCut, 0, db.usual+db.usual/8)}
+	defer func() { db.usual = len(c.series) }()
 	db.lockAll()
 	defer db.unlockAll()
 	db.epoch++
-	c := &cut{}
 	var room slab
 	for _, sh := range db.shards {
 		if !sh.held {

@@ -59,6 +59,7 @@ type DB struct {
 	// checkpointing lets one cut of the memory be on its way to disk.
 	checkpointing sync.Mutex
 	jobs          []job           // series to be compacted; guarded by checkpointing
+	usual         int             // series in the last cut; guarded by checkpointing
 	epoch         uint32          // number of the present checkpoint; guarded by all shards' locks
 	positions     []atomic.Uint64 // committed, by partition
 	lastErr       atomic.Pointer[error]

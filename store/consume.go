@@ -154,8 +154,8 @@ func (t *taking) record(ctx context.Context, r *vigil.Record, at, n uint64) erro
 	}
 	for {
 		err := t.locked(ctx, r, at, n)
-		var astray *elsewhere
-		if !errors.As(err, &astray) {
+		astray, ok := errors.AsType[*elsewhere](err)
+		if !ok {
 			if err == nil {
 				err = t.followMoves(ctx, r, at)
 			}

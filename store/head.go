@@ -110,7 +110,7 @@ func (sh *shard) fold(h *head) error {
 	if keep > 0 && h.runs[keep-1].n+len(h.tail) <= runPoints {
 		keep--
 		var err error
-		if pts, err = chunk.Points(pts, h.runs[keep].data); err != nil {
+		if pts, err = sh.decoder.Points(pts, h.runs[keep].data); err != nil {
 			return damaged("head of a series", err)
 		}
 	}
@@ -196,7 +196,7 @@ func (sh *shard) whole(s *series, h *head) (block, error) {
 	pts := sh.all[:0]
 	var err error
 	for _, r := range h.runs {
-		if pts, err = chunk.Points(pts, r.data); err != nil {
+		if pts, err = sh.decoder.Points(pts, r.data); err != nil {
 			return block{}, damaged("head of a series", err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/codec/chunk"
 )
 
 // A shard is the memory of one partition: the series whose subjects the journal
@@ -25,6 +26,7 @@ type shard struct {
 	intake
 	pts, all []vigil.Point
 	blocks   []vigil.Wave
+	decoder  chunk.Decoder
 }
 
 // A base is what of the database the memory of a partition was built upon.
