@@ -11,8 +11,14 @@ import (
 	"github.com/vigil-iomt/vigil"
 )
 
-// followPause is between two looks at a replica that lags behind its leader.
-const followPause = 50 * time.Millisecond
+const (
+	// followPause is between two looks at a replica that lags behind its leader.
+	followPause = 50 * time.Millisecond
+	// awayPause is between two questions to a cluster that does not answer.
+	awayPause = time.Second
+	// readOp marks the errors of reading.
+	readOp = "read journal"
+)
 
 // Consume hands every frame of a partition from after+1 on to handle, in order
 // and without gaps, and waits for new ones. It returns ctx.Err() when ctx is
@@ -67,7 +73,12 @@ func (c *consumer) run(ctx context.Context) error {
 		}
 		head, news := p.watch()
 		if c.next <= head {
-			if err := c.read(ctx, min(head, c.last)); err != nil {
+			err := c.read(ctx, min(head, c.last))
+			if p.j.away(err) {
+				p.j.c.Log.Warn("read journal; trying again", "partition", p.number, "error", err)
+				err = p.j.wait(ctx, awayPause)
+			}
+			if err != nil {
 				return cmp.Or(ctx.Err(), err)
 			}
 			continue
@@ -80,6 +91,13 @@ func (c *consumer) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// away tells whether a read failed because a cluster does not answer now. It
+// comes back, and whoever consumes goes on; an embedded server does not.
+func (j *Journal) away(err error) bool {
+	var e *vigil.Error
+	return j.server == nil && !j.closing.Load() && errors.As(err, &e) && e.Kind == vigil.Unavailable && e.Op == readOp
 }
 
 // reaches refuses a consumer that is ahead of the journal: it would wait for
@@ -257,5 +275,5 @@ func (j *Journal) readError(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	}
-	return &vigil.Error{Kind: vigil.Unavailable, Op: "read journal", Msg: "the journal does not answer", Err: err}
+	return &vigil.Error{Kind: vigil.Unavailable, Op: readOp, Msg: "the journal does not answer", Err: err}
 }
