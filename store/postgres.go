@@ -4,10 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
+
+// idleLimit is how long a transaction may wait for this process. One that hangs
+// in the middle of a transaction, as a frozen machine does, must not keep the
+// others from what it has locked.
+const idleLimit = 4 * time.Second
 
 // openPostgres opens a PostgreSQL database by its DSN. Reading and writing
 // share one pool.
@@ -16,6 +23,7 @@ func openPostgres(ctx context.Context, dsn string) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read database address: %w", err)
 	}
+	c.RuntimeParams["idle_in_transaction_session_timeout"] = strconv.FormatInt(idleLimit.Milliseconds(), 10)
 	pool := stdlib.OpenDB(*c)
 	pool.SetMaxOpenConns(12)
 	pool.SetMaxIdleConns(12)
