@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,8 +23,9 @@ import (
 
 // A Cluster runs two servers that share a journal and a database, and kills one
 // of them over and over while devices send to both. Those of the dead one go on
-// with the other. In the end both are asked for everything that was
-// acknowledged.
+// with the other. Now and then one is not killed but stopped for longer than the
+// other has patience, and wakes up in the belief that nothing happened. In the
+// end both are asked for everything that was acknowledged.
 type Cluster struct {
 	Exe  string
 	Dir  string   // where the two data folders are made
@@ -45,6 +47,8 @@ const (
 	takeoverLimit = 10 * time.Second
 	// visibleLimit is how long a check waits for what was acknowledged last.
 	visibleLimit = 10 * time.Second
+	// asleep is the share of runs in which one is stopped instead of killed.
+	asleep = 0.34
 )
 
 // A partner is one of the two servers with the devices that send to it.
@@ -118,13 +122,18 @@ func (c Cluster) run(ctx context.Context, two []*partner) (CrashReport, error) {
 	}
 	var late time.Duration
 	for i := range c.Runs {
-		took, report, err := c.once(ctx, two, &all, r)
+		once, says := c.kill, "killed"
+		if r.Float64() < asleep {
+			once, says = c.doze, "stopped for a while"
+		}
+		took, report, err := c.once(ctx, two, &all, r, once)
 		if err != nil {
 			return report, fmt.Errorf("run %d: %w", i+1, err)
 		}
 		late = max(late, took)
 		report.Takeover = late
-		c.Tell(fmt.Sprintf("run %d: the other server had taken over after %s; %d messages acknowledged", i+1, took.Round(time.Millisecond), all.acked()))
+		c.Tell(fmt.Sprintf("run %d: %s; the other server had taken over after %s; %d messages acknowledged",
+			i+1, says, took.Round(time.Millisecond), all.acked()))
 		if report.Faults > 0 {
 			return report, nil
 		}
@@ -134,50 +143,89 @@ func (c Cluster) run(ctx context.Context, two []*partner) (CrashReport, error) {
 	return report, err
 }
 
-// once lets the devices send to both, kills one, and checks the other.
-func (c Cluster) once(ctx context.Context, two []*partner, all *witness, r *rand.Rand) (time.Duration, CrashReport, error) {
+// A flight is devices that send: those of a server that is to fail, and those of
+// the other one.
+type flight struct {
+	victim, other *partner
+	there, here   errgroup.Group
+}
+
+// once lets the devices send to both, lets one fail, and checks the other.
+func (c Cluster) once(ctx context.Context, two []*partner, all *witness, r *rand.Rand,
+	fail func(ctx, sending context.Context, f *flight) (time.Duration, error),
+) (time.Duration, CrashReport, error) {
 	for _, p := range two {
 		if err := p.start(ctx); err != nil {
 			return 0, CrashReport{}, err
 		}
 	}
-	victim, other := two[0], two[1]
+	f := &flight{victim: two[0], other: two[1]}
 	if r.IntN(2) == 1 {
-		victim, other = other, victim
+		f.victim, f.other = f.other, f.victim
 	}
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
-	var here, there errgroup.Group
-	victim.w.send(sending, &there, victim.Server, breath)
-	other.w.send(sending, &here, other.Server, breath)
+	f.victim.w.send(sending, &f.there, f.victim.Server, breath)
+	f.other.w.send(sending, &f.here, f.other.Server, breath)
 	select {
 	case <-time.After(200*time.Millisecond + time.Duration(r.Int64N(int64(4*time.Second)))): // also while partitions change hands
-	case <-victim.Gone():
-		return 0, CrashReport{}, fmt.Errorf("the server ended by itself: %w", victim.err)
-	case <-other.Gone():
-		return 0, CrashReport{}, fmt.Errorf("the server ended by itself: %w", other.err)
+	case <-f.victim.Gone():
+		return 0, CrashReport{}, fmt.Errorf("the server ended by itself: %w", f.victim.err)
+	case <-f.other.Gone():
+		return 0, CrashReport{}, fmt.Errorf("the server ended by itself: %w", f.other.err)
 	}
-	killed := time.Now()
-	victim.alive = false
-	if err := errors.Join(victim.Kill(), there.Wait()); err != nil {
-		return 0, CrashReport{}, err
-	}
-	victim.w.send(sending, &here, other.Server, breath)
-	took, err := c.takeover(ctx, other, victim.w, killed)
+	took, err := fail(ctx, sending, f)
 	stop()
-	if err = errors.Join(err, here.Wait()); err != nil {
+	if err = errors.Join(err, f.here.Wait(), f.there.Wait()); err != nil {
 		return took, CrashReport{}, err
 	}
-	report, err := settled(ctx, all, other.Server)
+	report, err := settled(ctx, all, f.other.Server)
 	if took > takeoverLimit {
 		report.fault(&report.Wrong, "the other server had taken over after %s, later than %s", took, takeoverLimit)
 	}
 	return took, report, err
 }
 
+// kill kills the one server; its devices go on with the other.
+func (c Cluster) kill(ctx, sending context.Context, f *flight) (time.Duration, error) {
+	killed := time.Now()
+	f.victim.alive = false
+	if err := errors.Join(f.victim.Kill(), f.there.Wait()); err != nil {
+		return 0, err
+	}
+	f.victim.w.send(sending, &f.here, f.other.Server, breath)
+	return c.takeover(ctx, f.other, f.victim.w, killed)
+}
+
+// doze stops the process of the one server until the other has taken over, and a
+// second longer. Its devices wait, and go on with it when it wakes up.
+func (c Cluster) doze(ctx, _ context.Context, f *flight) (time.Duration, error) {
+	stopped := time.Now()
+	if err := syscall.Kill(-f.victim.Pid, syscall.SIGSTOP); err != nil {
+		return 0, fmt.Errorf("stop process: %w", err)
+	}
+	took, err := c.takeover(ctx, f.other, f.other.w, stopped)
+	rest(ctx, time.Second)
+	woken := time.Now()
+	if err = errors.Join(err, syscall.Kill(-f.victim.Pid, syscall.SIGCONT)); err != nil {
+		return took, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*takeoverLimit)
+	defer cancel()
+	for _, l := range f.victim.w.logs {
+		if l.wire != "mqtt" {
+			continue // a batch that was not answered in time is not sent again in this run
+		}
+		if err := l.shown(ctx, f.victim.Server, woken.UnixNano()); err != nil {
+			return took, fmt.Errorf("%s does not come through after its server woke up: %w", l.ID, err)
+		}
+	}
+	return took, nil
+}
+
 // takeover waits until a server has accepted and shows a new message of every
-// device that came to it, and writes every partition; it returns how long after
-// the kill that was.
+// device that sends to it, and writes every partition; it returns how long after
+// the failure that was.
 func (c Cluster) takeover(ctx context.Context, s *partner, w *witness, killed time.Time) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*takeoverLimit)
 	defer cancel()

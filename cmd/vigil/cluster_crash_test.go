@@ -21,10 +21,15 @@ import (
 )
 
 // TestClusterSurvivesAKill kills one of two servers that share a journal and a
-// database, in full flight and again and again: within ten seconds the other one
+// database, in full flight and again and again, or stops its process for a while: within ten seconds the other one
 // accepts what the dead one's devices send, shows it, and writes every
 // partition; in the end both give the same answer, in which nothing that was
 // acknowledged is missing or there twice. VIGIL_CRASH_RUNS says how often.
+//
+// Seen to fail when leases last 15 seconds (the takeover is too late); when a
+// transaction may wait for its process for ever (one that was stopped keeps the
+// other from the database); and when a consumer ends because the journal did not
+// answer (the process that was stopped does not live on).
 func TestClusterSurvivesAKill(t *testing.T) {
 	n := startNATS(t)
 	exe, dir, log := clusterFolder(t)
