@@ -90,11 +90,11 @@ func TestClusterIsOne(t *testing.T) {
 		if err := here.Call(t.Context(), http.MethodPost, "/api/v1/devices/"+oximeter.ID+"/revoke", nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		within(t, time.Second, "the revoked device is turned away by the other server", func() bool {
+		within(t, soon, "the revoked device is turned away by the other server", func() bool {
 			return bench.Publish(t.Context(), there.MQTT, oximeter, fmt.Appendf(nil, `{"t":%d,"spo2":96,"pulse":70}`, at+1000)) != nil
 		})
 		for _, s := range two {
-			within(t, time.Second, "the reading is on both", func() bool {
+			within(t, soon, "the reading is on both", func() bool {
 				var page struct {
 					Readings []json.RawMessage `json:"readings"`
 				}
@@ -104,6 +104,10 @@ func TestClusterIsOne(t *testing.T) {
 		}
 	}
 }
+
+// soon is how long one server may take to notice what another did: a quarter of a
+// second, on a machine that has nothing else to do.
+const soon = 5 * time.Second
 
 // A screen is a browser's connection.
 type screen struct{ conn *websocket.Conn }
