@@ -20,18 +20,18 @@ const (
 // Alone runs f while no other process on the same database runs one under the
 // same name. They come in the order in which they asked. It is a queue and not
 // a protection: f runs without its turn when that does not come within two
-// seconds. An SQLite database belongs to one process, which needs no turns.
+// seconds. On SQLite, which belongs to one process, its callers take turns.
 func (db *DB) Alone(ctx context.Context, name string, f func(context.Context) error) error {
 	return db.d.alone(ctx, name, f)
 }
 
 // alone is Alone for a database.
 func (d *database) alone(ctx context.Context, name string, f func(context.Context) error) error {
+	d.turn.Lock() // or each who waits would keep a connection from who does not
+	defer d.turn.Unlock()
 	if !d.many {
 		return f(ctx)
 	}
-	d.turn.Lock() // or each who waits would keep a connection from who does not
-	defer d.turn.Unlock()
 	conn, err := d.write.Conn(ctx)
 	if err != nil {
 		return fault("connect", err)
