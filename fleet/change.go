@@ -17,7 +17,7 @@ type draft struct {
 
 // tries is how often a change is checked anew because another process was
 // faster. Processes take turns, so that the second time nearly always succeeds.
-const tries = 8
+const tries = 64
 
 // change checks a change and writes it in one transaction, puts it into memory,
 // and carries its reattributions through the journal. When another process
