@@ -61,12 +61,15 @@ func (j *Journal) Frames(ctx context.Context, partition int, after, upTo uint64,
 // run hands on frames up to the last one that is wanted.
 func (c *consumer) run(ctx context.Context) error {
 	p := c.p
+	if err := c.hear(ctx); err != nil {
+		return cmp.Or(ctx.Err(), err)
+	}
 	for c.next <= c.last {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if f, ok := p.ring.get(c.next); ok {
-			if err := c.hand(ctx, f); err != nil {
+		if f, first, ok := p.ring.get(c.next); ok {
+			if err := c.hand(ctx, c.once(f, frameHead{producer: p.j.producer, first: first, count: len(f.Records)})); err != nil {
 				return err
 			}
 			continue
@@ -124,6 +127,7 @@ type consumer struct {
 	last   uint64
 	handle func(context.Context, vigil.Frame) error
 	dec    *decoder
+	heard  heard // nil where nothing is there twice
 }
 
 func (c *consumer) hand(ctx context.Context, f vigil.Frame) error {
@@ -155,6 +159,9 @@ func (c *consumer) read(ctx context.Context, head uint64) error {
 		f, damaged := c.p.decode(c.dec, r)
 		if damaged != nil {
 			c.p.j.report(damaged)
+		}
+		if h, err := readHead(r.data); err == nil {
+			f = c.once(f, h)
 		}
 		if err := c.hand(ctx, f); err != nil {
 			return err
@@ -224,7 +231,7 @@ func (j *Journal) Read(ctx context.Context, partition int, seq uint64) (vigil.Fr
 	if err != nil {
 		return vigil.Frame{}, err
 	}
-	if f, ok := p.ring.get(seq); ok {
+	if f, _, ok := p.ring.get(seq); ok {
 		return f, nil
 	}
 	raws, err := j.fetch(ctx, partition, seq, 1)

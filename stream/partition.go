@@ -177,7 +177,7 @@ func (p *partition) write(parcels []*parcel) {
 		for _, parcel := range parcels {
 			f.Records = append(f.Records, parcel.records...)
 		}
-		p.ring.put(f, cost)
+		p.ring.put(f, first, cost)
 		p.setHead(seq)
 	}
 	took := time.Since(begun)

@@ -14,15 +14,17 @@ type ring struct {
 
 	mu     sync.RWMutex
 	frames []vigil.Frame // by Seq; frames of other nodes are missing
+	firsts []uint64      // the producer's sequence of the first record of each
 	costs  []int
 	total  int
 }
 
 // put adds the newest frame and lets the oldest go.
-func (r *ring) put(f vigil.Frame, cost int) {
+func (r *ring) put(f vigil.Frame, first uint64, cost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.frames = append(r.frames, f)
+	r.firsts = append(r.firsts, first)
 	r.costs = append(r.costs, cost)
 	r.total += cost
 	drop := 0
@@ -31,18 +33,19 @@ func (r *ring) put(f vigil.Frame, cost int) {
 		r.frames[drop] = vigil.Frame{}
 		drop++
 	}
-	r.frames, r.costs = r.frames[drop:], r.costs[drop:]
+	r.frames, r.firsts, r.costs = r.frames[drop:], r.firsts[drop:], r.costs[drop:]
 }
 
-// get returns a frame, and false when the ring does not have it.
-func (r *ring) get(seq uint64) (vigil.Frame, bool) {
+// get returns a frame and the producer's sequence of its first record, and false
+// when the ring does not have it.
+func (r *ring) get(seq uint64) (vigil.Frame, uint64, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	i := sort.Search(len(r.frames), func(i int) bool { return r.frames[i].Seq >= seq })
 	if i < len(r.frames) && r.frames[i].Seq == seq {
-		return r.frames[i], true
+		return r.frames[i], r.firsts[i], true
 	}
-	return vigil.Frame{}, false
+	return vigil.Frame{}, 0, false
 }
 
 // Rough sizes in memory of what a record holds, to bound the ring.
