@@ -23,24 +23,24 @@ const placeBits = 20
 
 // Consume takes one frame in. A frame that was taken in before is ignored, one
 // that leaves a gap is an error. While the database does not answer it waits,
-// which holds the journal back. When it fails, the frame may be given again:
-// what was done stays done and is not done twice.
+// which holds the journal back. When it fails or panics, the frame may be given
+// again: what was done stays done and is not done twice.
 func (db *DB) Consume(ctx context.Context, f vigil.Frame) error {
 	sh := db.shards[f.Partition]
-	if err := sh.enter(ctx); err != nil {
-		return err
-	}
 	bytes, err := db.consume(ctx, sh, &f)
-	sh.leave()
 	if err != nil || bytes <= softBytes {
 		return err
 	}
 	return db.bound(ctx, sh, bytes)
 }
 
-// consume takes one frame in while it is the partition's turn, and returns how
+// consume takes one frame in when it is the partition's turn, and returns how
 // much memory waits for a checkpoint.
 func (db *DB) consume(ctx context.Context, sh *shard, f *vigil.Frame) (int, error) {
+	if err := sh.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer sh.leave()
 	switch at := sh.applied.Load(); {
 	case f.Seq <= at:
 		return 0, nil
@@ -215,7 +215,8 @@ func (t *taking) locked(ctx context.Context, r *vigil.Record, at, n uint64) erro
 	return nil
 }
 
-// understood takes the readings, waves and events of a record in.
+// understood takes the readings, waves and events of a record in. It notes how
+// far it is before each, so that nothing is taken in twice after a panic.
 func (t *taking) understood(ctx context.Context, r *vigil.Record, at uint64) error {
 	if r.Message.Replay != "" {
 		if err := t.replayed(ctx, r); err != nil {
@@ -237,8 +238,8 @@ func (t *taking) understood(ctx context.Context, r *vigil.Record, at uint64) err
 		if i++; i < t.sh.items {
 			continue
 		}
+		t.sh.items = i
 		if err := t.reading(ctx, src, &key, r, &r.Readings[k], i, again); err != nil {
-			t.sh.items = i
 			return err
 		}
 	}
@@ -246,8 +247,8 @@ func (t *taking) understood(ctx context.Context, r *vigil.Record, at uint64) err
 		if i++; i < t.sh.items {
 			continue
 		}
+		t.sh.items = i
 		if err := t.wave(ctx, src, &key, r, &r.Waves[k], i, again); err != nil {
-			t.sh.items = i
 			return err
 		}
 	}
@@ -255,8 +256,8 @@ func (t *taking) understood(ctx context.Context, r *vigil.Record, at uint64) err
 		if i++; i < t.sh.items {
 			continue
 		}
+		t.sh.items = i
 		if err := t.event(ctx, r, &r.Events[k], i, k, again); err != nil {
-			t.sh.items = i
 			return err
 		}
 	}
