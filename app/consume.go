@@ -13,17 +13,20 @@ import (
 )
 
 // A consumer takes the frames of the journal in order. Consumers are listed in
-// chain; a new one is one folder and one line there.
+// consumers; a new one is one folder and one line there.
 type consumer struct {
 	name    string
 	consume func(context.Context, vigil.Frame) error
 }
 
-// chain lists the consumers in the order in which they see a frame: the store
-// first, because the screens ask it for series.
-func (s *server) chain() []consumer {
+// storeName is the name of the store among the consumers.
+const storeName = "store"
+
+// consumers lists the consumers in the order in which they see a frame: the
+// store first, because the screens ask it for series.
+func (s *server) consumers() []consumer {
 	return []consumer{
-		{"store", s.db.Consume},
+		{storeName, s.db.Consume},
 		{"live", s.hub.Consume},
 		{"sightings", s.watch.sightings.consume},
 	}
@@ -37,16 +40,17 @@ func (s *server) consumeAll(ctx context.Context) error {
 		g.Go(func() error { return s.consume(ctx, p) })
 	}
 	g.Go(func() error { return s.hub.Run(ctx) })
+	g.Go(func() error { return s.quarantinePoison(ctx) })
 	return g.Wait()
 }
 
 // consume feeds one partition of the journal to the consumers, from where the
 // store has committed.
 func (s *server) consume(ctx context.Context, partition int) error {
-	chain := s.chain()
 	handle := func(ctx context.Context, f vigil.Frame) error {
-		for _, c := range chain {
-			if err := guarded(ctx, c, f); err != nil {
+		for _, c := range s.chain {
+			var err error
+			if f, err = s.feed(ctx, c, f); err != nil {
 				return fmt.Errorf("%s: partition %d frame %d: %w", c.name, f.Partition, f.Seq, err)
 			}
 		}
@@ -68,7 +72,7 @@ func (s *server) consume(ctx context.Context, partition int) error {
 func guarded(ctx context.Context, c consumer, f vigil.Frame) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = &panicked{p, debug.Stack()}
 		}
 	}()
 	return c.consume(ctx, f)

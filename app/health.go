@@ -30,7 +30,7 @@ func bad(name, advice, format string, args ...any) Check {
 func (s *server) health(ctx context.Context) []Check {
 	now := s.look(time.Now())
 	return []Check{
-		s.checkConsumers(now), s.checkJournal(), s.checkCluster(ctx), s.checkFlow(now), s.checkDamage(), s.checkRetention(), s.checkStore(ctx),
+		s.checkConsumers(now), s.poison.check(now.at), s.checkJournal(), s.checkCluster(ctx), s.checkFlow(now), s.checkDamage(), s.checkRetention(), s.checkStore(ctx),
 		checkFolder(s.c.Data), checkDisk(s.c.Data, s.c.MinFree), s.watch.check(), s.checkClocks(now.at), s.checkLate(now.at),
 		s.checkProfiles(), s.checkQuarantine(now), s.checkTurned(), s.checkRefused(now), checkVersion(),
 	}

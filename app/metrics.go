@@ -55,6 +55,9 @@ func (s *server) samples() []sample {
 	if s.mqtt != nil {
 		out = append(out, s.mqttSamples()...)
 	}
+	for _, c := range s.chain {
+		out = append(out, counter("consumer_panics_total", "Frames on which a consumer panicked.", s.poison.count(c.name), "consumer", c.name))
+	}
 	ready := 0.0
 	if s.caughtUp.Load() {
 		ready = 1

@@ -59,6 +59,8 @@ type server struct {
 	hub      *live.Hub
 	profiles atomic.Pointer[catalog]
 	watch    *watch
+	chain    []consumer
+	poison   *poison
 	caughtUp atomic.Bool
 	fatal    chan error
 }
@@ -82,7 +84,7 @@ func Run(ctx context.Context, c Config, o Options) error {
 
 // newServer returns a server with everything still closed.
 func newServer(c Config, o Options) *server {
-	return &server{c: c, o: o, log: o.Log, started: time.Now(), fatal: make(chan error, 1)}
+	return &server{c: c, o: o, log: o.Log, started: time.Now(), poison: newPoison(), fatal: make(chan error, 1)}
 }
 
 // open opens the rooms in the order in which they need each other.
@@ -97,7 +99,9 @@ func (s *server) open(ctx context.Context) error {
 		Path: s.c.Data, DSN: s.c.DB, Partitions: s.c.Partitions, Sealer: seal.Plain{},
 		Now: time.Now, Log: s.log, Checkpoint: s.c.Checkpoint, Shared: s.c.shared(),
 		Frames: func(ctx context.Context, partition int, after, upTo uint64, handle func(context.Context, vigil.Frame) error) error {
-			return s.journal.Frames(ctx, partition, after, upTo, handle)
+			return s.journal.Frames(ctx, partition, after, upTo, func(ctx context.Context, f vigil.Frame) error {
+				return handle(ctx, s.poison.without(f))
+			})
 		},
 	})
 	if err != nil {
@@ -130,6 +134,7 @@ func (s *server) open(ctx context.Context) error {
 		Snapshot: s.db, Events: s.db, Resolver: s.db, Partitions: s.c.Partitions, Epoch: s.install.ID,
 		Serves: s.registry.ServedAt, Heartbeat: s.heartbeat, Devices: s.deviceIDs, Now: time.Now, Log: s.log,
 	})
+	s.chain = s.consumers()
 	return nil
 }
 
@@ -188,16 +193,8 @@ func (s *server) registryChanged(kind, id string) {
 
 // move carries a reattribution through the journal.
 func (s *server) move(ctx context.Context, r vigil.Reattribution) error {
-	done := make(chan error, 1)
-	s.journal.Append([]vigil.Record{{Kind: vigil.Reattributed, Subject: r.To, Change: &r,
-		Message: vigil.Message{Device: r.Device, Arrived: vigil.InstantOf(time.Now()), Protocol: "registry"}}},
-		func(err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return s.append(ctx, vigil.Record{Kind: vigil.Reattributed, Subject: r.To, Change: &r,
+		Message: vigil.Message{Device: r.Device, Arrived: vigil.InstantOf(time.Now()), Protocol: "registry"}})
 }
 
 // fail ends the run because a part that it cannot do without has failed.
@@ -244,7 +241,7 @@ func (s *server) serve(ctx context.Context) error {
 func (s *server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	if s.reach(ctx, s.heads()) != nil {
+	if s.reach(ctx, s.heads()) != nil || s.settlePoison(ctx) != nil {
 		s.log.Warn("stopped before the consumers had caught up; the journal keeps the rest")
 	}
 }
