@@ -80,6 +80,16 @@ func (s *server) alone(ctx context.Context) error {
 	}
 }
 
+// notAlone adds to the error of a cluster's journal that contradicts the settings
+// what is missing when other processes made it: what they share is more than the
+// journal.
+func (s *server) notAlone(err error) error {
+	if s.c.NATS == "" || s.c.shared() || vigil.KindOf(err) != vigil.Conflicting {
+		return err
+	}
+	return vigil.Errorf(vigil.Conflicting, "%w. To share this journal with other processes, share their database, too: --db postgres://…, with --partitions as they have it", err)
+}
+
 // node names this process among those that share.
 func (s *server) node() string {
 	host, _ := os.Hostname()
@@ -87,18 +97,29 @@ func (s *server) node() string {
 }
 
 // syncRegistry takes in what other processes changed.
-func (s *server) syncRegistry(ctx context.Context) {
-	if err := s.registry.Sync(ctx); err != nil && ctx.Err() == nil {
-		s.log.Error("changes of other processes cannot be read", "error", err)
-	}
-}
+func (s *server) syncRegistry(ctx context.Context) error { return s.registry.Sync(ctx) }
 
 // resumeMoves finishes reattributions that a process decided and did not live to
 // carry out.
-func (s *server) resumeMoves(ctx context.Context) {
-	ctx = vigil.WithActor(ctx, vigil.Actor{Kind: vigil.System, ID: s.node()})
-	if err := s.registry.Resume(ctx); err != nil && ctx.Err() == nil {
-		s.log.Error("a reattribution could not be finished", "error", err)
+func (s *server) resumeMoves(ctx context.Context) error {
+	return s.registry.Resume(vigil.WithActor(ctx, vigil.Actor{Kind: vigil.System, ID: s.node()}))
+}
+
+// spell makes f one that logs when it begins to fail and when that is over, not
+// each time: what is tried several times a second would fill the log.
+func (s *server) spell(ctx context.Context, trouble, over string, f func(context.Context) error) func() {
+	var since time.Time
+	return func() {
+		err := f(ctx)
+		switch failing := !since.IsZero(); {
+		case ctx.Err() != nil:
+		case err != nil && !failing:
+			since = time.Now()
+			s.log.Error(trouble, "error", err)
+		case err == nil && failing:
+			s.log.Info(over, "after", time.Since(since).Round(time.Millisecond))
+			since = time.Time{}
+		}
 	}
 }
 

@@ -1,7 +1,10 @@
 package app
 
 import (
+	"bytes"
+	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -328,6 +331,12 @@ func TestDoctorNamesALagAndASlowDisk(t *testing.T) {
 	s.watch.recent.add(seen)
 	says(t, []Check{s.checkConsumers(behind)}, "consumers", "behind by 8s", "28 frames", "nothing is lost")
 
+	fast := now
+	fast.sync.Counts = make([]uint64, len(now.sync.Counts))
+	fast.sync.Counts[0], fast.queued = 5, 0
+	if c := s.checkFlow(fast); !c.OK || !strings.HasSuffix(c.Detail, "ms, nothing waits") && !strings.HasSuffix(c.Detail, "µs, nothing waits") {
+		t.Errorf("got %+v", c)
+	}
 	slow := now
 	slow.sync.Counts = make([]uint64, len(now.sync.Counts))
 	slow.sync.Counts[len(slow.sync.Bounds)-1] = 5
@@ -336,6 +345,36 @@ func TestDoctorNamesALagAndASlowDisk(t *testing.T) {
 	says(t, []Check{s.checkFlow(slow)}, "journal speed", "4.0 MiB wait to be written", "devices are held back")
 	slow.failed = now.failed + 3
 	says(t, []Check{s.checkFlow(slow)}, "journal speed", "3 frames could not be written", "nothing of it was acknowledged")
+	s.c.NATS = "nats://127.0.0.1:4222"
+	says(t, []Check{s.checkFlow(slow)}, "journal speed", "look at the NATS servers")
+	slow.failed = now.failed
+	says(t, []Check{s.checkFlow(slow)}, "journal speed", "look at the NATS servers")
+}
+
+// TestTroubleIsLoggedOnce lets something fail many times in a row: the log has
+// one line when it begins and one when it is over.
+//
+// Seen to fail when each failure is logged.
+func TestTroubleIsLoggedOnce(t *testing.T) {
+	var text bytes.Buffer
+	s := newServer(Config{}, Options{Log: slog.New(slog.NewTextHandler(&text, nil))})
+	var trouble error
+	look := s.spell(t.Context(), "it begins", "it is over", func(context.Context) error { return trouble })
+	for range 2 {
+		trouble = nil
+		look()
+		trouble = errors.New("the database is away")
+		for range 4 {
+			look()
+		}
+	}
+	trouble = nil
+	look()
+	for _, line := range []string{"it begins", "it is over"} {
+		if n := strings.Count(text.String(), line); n != 2 {
+			t.Errorf("%q is in the log %d times, want 2:\n%s", line, n, text.String())
+		}
+	}
 }
 
 // TestDoctorNamesAClockStep steps the clock of the server a day either way: the
@@ -378,6 +417,16 @@ func TestDoctorAsksAboutTheCluster(t *testing.T) {
 	t.Run("running", func(t *testing.T) {
 		r := run(t, t.TempDir(), map[string]string{"nats": n.ClientURL()})
 		says(t, r.doctor(), "journal", "nobody knows whether the cluster syncs every write", "monitoring")
+	})
+	t.Run("made with other partitions", func(t *testing.T) {
+		c, _, err := Load(map[string]string{"data": t.TempDir(), "nats": n.ClientURL(), "partitions": "3"}, func(string) (string, bool) { return "", false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = Run(t.Context(), c, Options{Log: slog.New(slog.DiscardHandler)})
+		if vigil.KindOf(err) != vigil.Conflicting || !strings.Contains(err.Error(), "--db postgres") {
+			t.Errorf("got %v", err)
+		}
 	})
 }
 

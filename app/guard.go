@@ -137,9 +137,13 @@ func permitted(action vigil.Action, next http.Handler) http.Handler {
 // refuse answers with a problem document (RFC 9457).
 func refuse(w http.ResponseWriter, err error) {
 	status := http.StatusForbidden
-	if vigil.KindOf(err) == vigil.Unknown {
+	switch kind := vigil.KindOf(err); {
+	case kind == vigil.Unknown:
 		status = http.StatusUnauthorized
 		w.Header().Set("WWW-Authenticate", "Bearer")
+	case kind == vigil.Unavailable:
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)

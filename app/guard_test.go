@@ -14,6 +14,9 @@ import (
 func TestGuard(t *testing.T) {
 	const here, there = "127.0.0.1:40000", "192.0.2.7:40000"
 	bearer := func(token string) (vigil.Actor, error) {
+		if token == "later" {
+			return vigil.Actor{}, vigil.Errorf(vigil.Unavailable, "the database does not answer")
+		}
 		if token != "good" {
 			return vigil.Actor{}, vigil.Errorf(vigil.Unknown, "this token is not valid")
 		}
@@ -36,6 +39,7 @@ func TestGuard(t *testing.T) {
 		{says: "another machine", from: there, host: "127.0.0.1:8080", status: 401},
 		{says: "another machine with a token", from: there, host: "ward.example", token: "good", status: 200, actor: "token:1"},
 		{says: "a wrong token is not this machine's browser", from: here, host: "127.0.0.1:8080", token: "bad", status: 401},
+		{says: "while tokens cannot be read", from: there, host: "ward.example", token: "later", status: 503},
 		{says: "the socket", from: "@", host: "vigil", local: true, status: 200, actor: "local-admin"},
 	} {
 		t.Run(c.says, func(t *testing.T) {
@@ -56,6 +60,9 @@ func TestGuard(t *testing.T) {
 			h.ServeHTTP(w, r)
 			if w.Code != c.status || seen.ID != c.actor {
 				t.Errorf("got %d as %q, want %d as %q", w.Code, seen.ID, c.status, c.actor)
+			}
+			if later := w.Header().Get("Retry-After"); (w.Code == http.StatusServiceUnavailable) != (later != "") {
+				t.Errorf("status %d with Retry-After %q", w.Code, later)
 			}
 			if challenge := w.Header().Get("WWW-Authenticate"); (w.Code == http.StatusUnauthorized) != (challenge == "Bearer") {
 				t.Errorf("status %d with challenge %q", w.Code, challenge)

@@ -43,7 +43,7 @@ func (s *server) checkJournal() Check {
 	case st.Full:
 		return bad("journal", "make room: messages are refused until there is", "the disk is nearly full, %s free", bytesText(st.Free))
 	case err != nil:
-		return bad("journal", "nothing can be acknowledged until this is mended; look at the disk", "last write failed: %v", err)
+		return bad("journal", "nothing can be acknowledged until this is mended; look at "+s.journalPlace(), "last write failed: %v", err)
 	case !st.SyncVerified:
 		return bad("journal", "name the monitoring addresses of the cluster, so that this can be checked", "nobody knows whether the cluster syncs every write")
 	}
@@ -52,6 +52,14 @@ func (s *server) checkJournal() Check {
 		frames += p.Head - min(p.Head, p.First-min(p.First, 1))
 	}
 	return good("journal", "%d frames, %s, %d partitions, every write synced", frames, bytesText(s.journal.Bytes()), len(st.Partitions))
+}
+
+// journalPlace names where the journal is, for people who have to mend it.
+func (s *server) journalPlace() string {
+	if s.c.NATS != "" {
+		return "the NATS servers"
+	}
+	return "the disk"
 }
 
 // maxLost is how many losses are spelled out.
@@ -152,8 +160,14 @@ func bytesText(n uint64) string {
 	case n >= 1<<20:
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}
+	if n < 1<<10 {
+		return fmt.Sprintf("%d bytes", n)
+	}
 	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
 }
+
+// tenths rounds a duration to what people can tell apart: 0.1 ms.
+func tenths(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
 
 // ready answers /readyz: 200 once the consumers have caught up and while
 // messages can be kept.
@@ -254,9 +268,9 @@ func checkSync(path string) Check {
 	}
 	each := time.Since(start) / rounds
 	if each > 50*time.Millisecond {
-		return bad("disk sync", "use a disk with power-loss protection", "%s for each synced write", each.Round(time.Microsecond))
+		return bad("disk sync", "use a disk with power-loss protection", "%s for each synced write", tenths(each))
 	}
-	return good("disk sync", "%s for each synced write", each.Round(time.Microsecond))
+	return good("disk sync", "%s for each synced write", tenths(each))
 }
 
 // checkClock tells whether the clock of this machine can be right.

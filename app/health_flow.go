@@ -55,19 +55,39 @@ func (s *server) checkFlow(now look) Check {
 	slow, lost := slowest(then, now), now.failed-min(now.failed, then.failed)
 	switch {
 	case lost > 0:
-		return bad("journal speed", "nothing of it was acknowledged: devices send it again; look at the disk, or at the cluster that carries the journal",
+		return bad("journal speed", "nothing of it was acknowledged: devices send it again; look at "+s.journalPlace(),
 			"in the last minute %d frames could not be written and their senders were refused; %s wait to be written", lost, bytesText(queued(now)))
 	case now.queued >= muchQueued:
-		return bad("journal speed", "look for what else uses this disk; use a faster one, with power-loss protection",
+		return bad("journal speed", s.faster(),
 			"more comes than the disk takes: %s wait to be written, devices are held back; a synced write takes up to %s",
-			bytesText(queued(now)), slow)
+			bytesText(queued(now)), tenths(slow))
 	case slow >= slowSync:
-		return bad("journal speed", "look for what else uses this disk; use one with power-loss protection",
-			"the disk is slow: a synced write takes up to %s, and each acknowledgement waits for one", slow)
+		return bad("journal speed", s.faster(),
+			"%s slow: a synced write takes up to %s, and each acknowledgement waits for one", s.slowPlace(), tenths(slow))
 	case slow == 0:
 		return good("journal speed", "nothing was written in the last minute")
 	}
-	return good("journal speed", "a synced write takes up to %s, %s wait", slow, bytesText(queued(now)))
+	waits := "nothing waits"
+	if n := queued(now); n > 0 {
+		waits = bytesText(n) + " wait"
+	}
+	return good("journal speed", "a synced write takes up to %s, %s", max(tenths(slow), 100*time.Microsecond), waits)
+}
+
+// faster says what to do when the journal is written too slowly.
+func (s *server) faster() string {
+	if s.c.NATS != "" {
+		return "look at the NATS servers: their disks, what else uses them, and the network to them"
+	}
+	return "look for what else uses this disk; use a faster one, with power-loss protection"
+}
+
+// slowPlace says of the journal's place that it is.
+func (s *server) slowPlace() string {
+	if s.c.NATS != "" {
+		return "the NATS servers are"
+	}
+	return "the disk is"
 }
 
 // queued is the bytes that wait in a look.

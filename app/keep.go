@@ -36,8 +36,14 @@ func (s *server) keepHouse(ctx context.Context) error {
 	g.Go(func() error { return every(ctx, trimEvery, func() { s.trim(ctx) }) })
 	g.Go(func() error { return every(ctx, pruneEvery, func() { s.prune(ctx) }) })
 	if s.c.shared() {
-		g.Go(func() error { return every(ctx, syncEvery, func() { s.syncRegistry(ctx) }) })
-		g.Go(func() error { return every(ctx, resumeEvery, func() { s.resumeMoves(ctx) }) })
+		g.Go(func() error {
+			return every(ctx, syncEvery, s.spell(ctx, "changes of other processes cannot be read",
+				"changes of other processes can be read again", s.syncRegistry))
+		})
+		g.Go(func() error {
+			return every(ctx, resumeEvery, s.spell(ctx, "a reattribution could not be finished",
+				"unfinished reattributions are finished", s.resumeMoves))
+		})
 	}
 	if s.c.Watchdog != "" {
 		g.Go(func() error { return every(ctx, heartbeat, func() { s.beat(ctx) }) })

@@ -112,7 +112,7 @@ func (s *server) open(ctx context.Context) error {
 		Sealer: seal.Plain{}, Now: time.Now, Log: s.log, Fatal: s.fail,
 	})
 	if err != nil {
-		return fmt.Errorf("open journal: %w", err)
+		return fmt.Errorf("open journal: %w", s.notAlone(err))
 	}
 	if err := s.alone(ctx); err != nil {
 		return err
