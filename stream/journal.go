@@ -43,6 +43,7 @@ type Journal struct {
 	closing atomic.Bool
 	full    atomic.Bool
 	free    atomic.Uint64
+	since   atomic.Uint64 // bytes written since free was asked
 	bytes   atomic.Uint64
 
 	mu      sync.Mutex
@@ -237,9 +238,23 @@ func (j *Journal) look() {
 		return
 	}
 	j.free.Store(free)
+	j.since.Store(0)
 	full := free < j.c.MinFree
 	if j.full.Swap(full) != full {
 		j.c.Log.Warn("journal disk", "nearly_full", full, "free_bytes", free, "wanted_bytes", j.c.MinFree)
+	}
+}
+
+// spend notes that bytes were written since the last look, so that a fast writer
+// cannot fill the disk between two looks.
+func (j *Journal) spend(bytes int) {
+	since := j.since.Add(uint64(bytes)) // #nosec G115 -- a length
+	free := j.free.Load()
+	if j.server == nil || free == 0 || free >= since+j.c.MinFree {
+		return
+	}
+	if !j.full.Swap(true) {
+		j.c.Log.Warn("journal disk", "nearly_full", true, "written_bytes", since, "wanted_bytes", j.c.MinFree)
 	}
 }
 

@@ -98,6 +98,28 @@ func TestNearlyFullDiskIsRefusedAndRecovers(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrittenBetweenTwoLooksCounts: the disk is asked four times a second,
+// and a fast writer fills its reserve in less.
+func TestWhatIsWrittenBetweenTwoLooksCounts(t *testing.T) {
+	var asked atomic.Int32
+	j := open(t, t.TempDir(), func(c *Config) {
+		c.MinFree = 1 << 30
+		c.free = func(string) (uint64, error) {
+			if asked.Add(1) > 1 {
+				return 0, errors.New("not now")
+			}
+			return 1<<30 + 10, nil
+		}
+	})
+	rec := vitals(testMetrics(), 1, 1)
+	if err := put(j, rec); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(j, rec); vigil.KindOf(err) != vigil.Full {
+		t.Errorf("got %v, want full", err)
+	}
+}
+
 func TestRealDiskIsAsked(t *testing.T) {
 	_, err := freeBytes(t.TempDir())
 	if err != nil {

@@ -177,6 +177,7 @@ func (p *partition) write(parcels []*parcel) {
 		for _, parcel := range parcels {
 			f.Records = append(f.Records, parcel.records...)
 		}
+		p.j.spend(len(frame))
 		p.ring.put(f, first, cost)
 		p.setHead(seq)
 	}
