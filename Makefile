@@ -14,7 +14,7 @@ demo: build            ## a simulated hospital in a throw-away folder, in the br
 	$(BIN)/vigil demo $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
 build: $(WEB)          ## bin/vigil: one static binary with the screens inside
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/vigil ./cmd/vigil
+	CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -o $(BIN)/vigil ./cmd/vigil
 
 web: $(WEB)
 
