@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,7 +122,7 @@ func clusterSettings() []setting {
 			return err
 		}},
 		{"node", "", "name of this process among those that share a journal and a database; empty takes the machine's name", text(func(c *Config) *string { return &c.Node })},
-		{"partitions", "", "partitions of the journal, fixed when it is made; empty is 4, and 64 in a cluster", func(c *Config, v string) (err error) {
+		{"partitions", "", "partitions of the journal, fixed when it is made; empty is one for every two cores and at most 4, and 64 in a cluster", func(c *Config, v string) (err error) {
 			if v == "" {
 				return nil
 			}
@@ -222,16 +223,19 @@ func Load(flags map[string]string, env func(string) (string, bool)) (Config, []S
 	return c, out, errors.Join(errs...)
 }
 
-// The numbers of partitions of a new journal.
-const (
-	partitionsHere      = 4
-	partitionsClustered = 64
-)
+// partitionsClustered is how many partitions a new journal has that processes
+// share.
+const partitionsClustered = 64
+
+// partitionsHere is how many a new journal of this process alone has: one for
+// every two cores, at most four. Each partition syncs for itself; on two cores
+// four of them that wait for one disk acknowledge later than one, and not more.
+func partitionsHere() int { return max(1, min(4, runtime.NumCPU()/2)) }
 
 // settle fills in what depends on other settings.
 func (c *Config) settle() {
 	if c.Partitions == 0 {
-		c.Partitions = partitionsHere
+		c.Partitions = partitionsHere()
 		if c.shared() {
 			c.Partitions = partitionsClustered
 		}

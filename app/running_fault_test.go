@@ -26,7 +26,7 @@ type running struct {
 // run starts a server and stops it at the end of the test.
 func run(t *testing.T, dir string, flags map[string]string) *running {
 	t.Helper()
-	all := map[string]string{"data": dir, "http": "127.0.0.1:0", "mqtt": "127.0.0.1:0", "min-free": "1KiB"}
+	all := map[string]string{"data": dir, "http": "127.0.0.1:0", "mqtt": "127.0.0.1:0", "min-free": "1KiB", "partitions": "4"}
 	for k, v := range flags {
 		all[k] = v
 	}
@@ -161,7 +161,7 @@ func (p plainFiles) ReadDir(name string) ([]fs.DirEntry, error) {
 // stopped opens a data folder without starting the consumers.
 func stopped(t *testing.T, dir string) *spine {
 	t.Helper()
-	c, _, err := Load(map[string]string{"data": dir, "min-free": "1KiB"}, func(string) (string, bool) { return "", false })
+	c, _, err := Load(map[string]string{"data": dir, "min-free": "1KiB", "partitions": "4"}, func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
 	}
