@@ -45,6 +45,9 @@ func asideDir(dir string, partition int) string {
 // begin notes that the server is about to run, after the files were looked at
 // when the run before did not end in order.
 func begin(dir string, hw *highWater) error {
+	if err := distrustIndexes(dir); err != nil {
+		return err
+	}
 	path := filepath.Join(dir, runningFile)
 	_, err := os.Stat(path)
 	switch {
