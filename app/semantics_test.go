@@ -63,7 +63,7 @@ func newSpineWith(t *testing.T, dir string, flags map[string]string) *spine {
 	if err := os.WriteFile(filepath.Join(dir, "devices", "test-device.yaml"), []byte(testProfile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{"data": dir, "min-free": "1KiB"}
+	all := map[string]string{"data": dir, "min-free": "1KiB", "partitions": "4"}
 	maps.Copy(all, flags)
 	c, _, err := Load(all, func(string) (string, bool) { return "", false })
 	if err != nil {
