@@ -155,7 +155,7 @@ func (q *waiting) count(e *keptEntry, open, single int) {
 func (t *taking) replayed(ctx context.Context, r *vigil.Record) error {
 	q, at := &t.db.quar, max(t.frame.At, r.Message.Arrived)
 	old, err := t.db.entry(ctx, r.Message.Replay, true)
-	if err == nil && old == nil && t.db.c.Shared {
+	if err == nil && old == nil {
 		t.early(r, at)
 		return nil
 	}
