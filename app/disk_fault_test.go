@@ -116,17 +116,16 @@ func TestJournalFillsItsDisk(t *testing.T) {
 	until(t, "just what was acknowledged is there", func() bool { return slices.Equal(r.kept(d), append(want, 99)) })
 }
 
-// TestDiskWithoutRoom has no reserve, so that a write of the journal fails in the
-// middle: nothing more is acknowledged and the server ends with the reason; once
-// there is room it starts with all that it acknowledged.
+// TestDiskWithoutRoom has no reserve, and another program takes all but a little
+// of the room, so that a write of the journal fails in the middle: nothing more
+// is acknowledged and the server ends with the reason; once there is room it
+// starts with all that it acknowledged.
 //
 // Seen to fail when the embedded server's word that it writes no more is only
 // logged: then it is asked again and again and never answers.
 func TestDiskWithoutRoom(t *testing.T) {
 	dir := smallDisk(t, 64<<20)
-	filler := filepath.Join(dir, "filler")
-	fill(t, filler, 32<<20)
-	c, _, err := Load(map[string]string{"data": dir, "http": "127.0.0.1:0", "mqtt": "", "min-free": "1"},
+	c, _, err := Load(map[string]string{"data": dir, "http": "127.0.0.1:0", "mqtt": "", "min-free": "1", "partitions": "4"},
 		func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
@@ -143,9 +142,26 @@ func TestDiskWithoutRoom(t *testing.T) {
 		t.Fatalf("the server does not start: %v", err)
 	}
 	d := r.devices(1)[0]
-	want, status := r.stuff(d)
-	if status == http.StatusOK || len(want) == 0 {
-		t.Fatalf("after %d messages: %d", len(want), status)
+	noise, begun := noisy(512<<10), time.Now().Add(-time.Hour)
+	say := func(i int) int {
+		status, _ := r.one(d, fmt.Sprintf(`{"t":%d,"spo2":%d,"x":"%s"}`, begun.Add(time.Duration(i)*time.Second).UnixMilli(), 60+i, noise))
+		return status
+	}
+	var want []float64
+	for i := range 5 {
+		if status := say(i); status != http.StatusOK {
+			t.Fatalf("with room: %d", status)
+		}
+		want = append(want, float64(60+i))
+	}
+	free, _, err := freeBytes(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filler := filepath.Join(dir, "filler")
+	fill(t, filler, int64(free)-256<<10)
+	if status := say(5); status == http.StatusOK {
+		t.Fatal("acknowledged without room")
 	}
 	select {
 	case err := <-ended:

@@ -60,6 +60,7 @@ func (b *Bench) connected(ctx context.Context) ([]Row, error) {
 				return err
 			}
 		}
+		rest(ctx, idleTime) // the devices that left cost something, too
 		for range 20 {
 			n, err := b.timed(ctx, s, "/api/v1/latest", late)
 			if err != nil || n == 0 {
