@@ -82,10 +82,11 @@ func newQueue(size int) *queue {
 // put appends a parcel. It blocks while the queue is full, for as long as
 // patience lasts.
 func (q *queue) put(p *parcel, patience time.Duration) error {
-	p.weight = min(q.size, int64(len(p.buf)+len(p.records)*recordCost))
-	if !q.room.TryAcquire(p.weight) {
+	weight := min(q.size, int64(len(p.buf)+len(p.records)*recordCost))
+	p.weight = weight
+	if !q.room.TryAcquire(weight) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		err := q.room.Acquire(ctx, p.weight)
+		err := q.room.Acquire(ctx, weight)
 		cancel()
 		if err != nil {
 			return vigil.Errorf(vigil.Overloaded, "the journal's queue was full for %v", patience)
@@ -94,15 +95,15 @@ func (q *queue) put(p *parcel, patience time.Duration) error {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
-		q.room.Release(p.weight)
+		q.room.Release(weight)
 		return errClosed()
 	}
 	q.parcels = append(q.parcels, p)
 	q.bytes += len(p.buf)
 	n := len(q.parcels)
 	signal := n == 1 || n == q.target
-	q.mu.Unlock()
-	q.waiting.Add(p.weight)
+	q.mu.Unlock() // from here on the parcel may be written, and used again
+	q.waiting.Add(weight)
 	if signal {
 		q.signal()
 	}
