@@ -160,8 +160,10 @@ func (c *consumer) read(ctx context.Context, head uint64) error {
 		if damaged != nil {
 			c.p.j.report(damaged)
 		}
-		if h, err := readHead(r.data); err == nil {
-			f = c.once(f, h)
+		if c.heard != nil {
+			if h, err := readHead(r.data); err == nil {
+				f = c.once(f, h)
+			}
 		}
 		if err := c.hand(ctx, f); err != nil {
 			return err
