@@ -14,6 +14,13 @@ import (
 // reason, now and after a start. Seen to stay open when an unknown entry's replay
 // is not noted.
 func TestReplayBeforeItsEntry(t *testing.T) {
+	t.Run("partition above", func(t *testing.T) { replayedEarly(t, 1, 0) })
+	t.Run("partition below", func(t *testing.T) { replayedEarly(t, 0, 1) })
+}
+
+// replayedEarly has the replay of an entry read from one partition before the
+// entry is read from another.
+func replayedEarly(t *testing.T, replay, entry int) {
 	c := storetest.Config()
 	c.Path = t.TempDir()
 	db, err := store.Open(t.Context(), c)
@@ -24,10 +31,10 @@ func TestReplayBeforeItsEntry(t *testing.T) {
 	again := said
 	again.Replay = "entry"
 	for _, f := range []vigil.Frame{
-		{Partition: 1, Seq: 1, At: 1_790_000_100_000_000, Records: []vigil.Record{
+		{Partition: replay, Seq: 1, At: 1_790_000_100_000_000, Records: []vigil.Record{
 			{Kind: vigil.Understood, Message: again, Subject: vigil.PatientSubject("p"), Profile: "x"},
 		}},
-		{Partition: 0, Seq: 1, At: 1_790_000_000_000_000, Records: []vigil.Record{
+		{Partition: entry, Seq: 1, At: 1_790_000_000_000_000, Records: []vigil.Record{
 			{Kind: vigil.Quarantined, Message: said, Subject: vigil.Unattributed("d"), Profile: "x",
 				Refusal: &vigil.Refusal{Reason: "nobody knows", Entry: "entry"}},
 		}},

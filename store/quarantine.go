@@ -24,14 +24,20 @@ type keptEntry struct {
 	sample bool
 }
 
-// with returns what an entry and another copy of it say together: who ended it
-// is right, then who had its sample replayed, then who counted more.
+// with returns what an entry and another copy of it say together: who knows the
+// refusal tells what it was, who ended it is right, then who had its sample
+// replayed, then who counted more.
 func (e *keptEntry) with(o *keptEntry) *keptEntry {
 	switch {
 	case e == nil:
 		return o
 	case o == nil:
 		return e
+	case e.early() != o.early():
+		if e.early() {
+			return o.endedLike(e)
+		}
+		return e.endedLike(o)
 	case e.State != vigil.Open || o.State != vigil.Open:
 		if e.State == vigil.Open {
 			return o
@@ -45,6 +51,19 @@ func (e *keptEntry) with(o *keptEntry) *keptEntry {
 		return o
 	}
 	return e
+}
+
+// early says whether an entry stands for one whose refusal is not read yet.
+func (e *keptEntry) early() bool { return e.First == 0 }
+
+// endedLike returns an entry that has ended if another copy of it has.
+func (e *keptEntry) endedLike(o *keptEntry) *keptEntry {
+	if e.State != vigil.Open || o.State == vigil.Open {
+		return e
+	}
+	ended := *e
+	ended.State, ended.Closed, ended.By = o.State, o.Closed, o.By
+	return &ended
 }
 
 // quarantine holds what the database does not have yet, by who writes it, and
@@ -85,7 +104,7 @@ func (t *taking) refused(ctx context.Context, r *vigil.Record) error {
 		return nil
 	}
 	known, err := db.entry(ctx, r.Refusal.Entry, false)
-	if err != nil || known != nil && known.Reason != "" {
+	if err != nil || known != nil && !known.early() {
 		return err
 	}
 	e := &keptEntry{QuarantineEntry: vigil.QuarantineEntry{
@@ -93,8 +112,7 @@ func (t *taking) refused(ctx context.Context, r *vigil.Record) error {
 		Message: r.Message, Count: 1, First: cmp.Or(r.Message.Arrived, at), Last: cmp.Or(r.Message.Arrived, at),
 	}}
 	if known != nil { // its replay came first, through another partition
-		e.State, e.Closed = known.State, known.Closed
-		q.put(t.slot(), e, 0, 0)
+		q.put(t.slot(), e.endedLike(known), 0, 0)
 		return nil
 	}
 	q.mu.Lock()
@@ -175,11 +193,11 @@ func (t *taking) replayed(ctx context.Context, r *vigil.Record) error {
 }
 
 // early notes the replay of an entry whose own frame, in another partition, is
-// not taken in yet: without a reason, which that frame will bring.
+// not taken in yet: without a time, which that frame will bring with the reason.
 func (t *taking) early(r *vigil.Record, at vigil.Instant) {
 	e := &keptEntry{QuarantineEntry: vigil.QuarantineEntry{
 		ID: r.Message.Replay, Device: r.Message.Device, Profile: r.Profile, State: vigil.Replayed, Message: r.Message,
-		Count: 1, First: r.Message.Arrived, Last: r.Message.Arrived, Closed: at, Refusal: vigil.Refusal{Entry: r.Message.Replay},
+		Count: 1, Closed: at, Refusal: vigil.Refusal{Entry: r.Message.Replay},
 	}}
 	e.Message.Replay = ""
 	t.db.quar.put(t.slot(), e, 0, 0)
@@ -523,19 +541,21 @@ func (q *quarantine) settle() {
 	}
 }
 
-// entryChange says what becomes of a row that is there already. Where others
-// write, too, an entry that was ended stays ended, and counts do not fall back.
+// entryChange says what becomes of a row that is there already. What is known of
+// an entry is not overwritten by its early replay. Where others write, too, an
+// entry that was ended stays ended, and counts do not fall back.
 func (db *DB) entryChange() string {
+	const known = `first = CASE WHEN quarantine.first = 0 THEN excluded.first ELSE quarantine.first END,
+		data = CASE WHEN excluded.first = 0 THEN quarantine.data ELSE excluded.data END, `
 	if !db.c.Shared {
-		return `state = excluded.state, count = excluded.count, last = excluded.last,
-			closed = excluded.closed, closer = excluded.closer, data = excluded.data`
+		return known + `state = excluded.state, count = excluded.count, last = excluded.last,
+			closed = excluded.closed, closer = excluded.closer`
 	}
-	return `state = CASE WHEN quarantine.state = 'open' THEN excluded.state ELSE quarantine.state END,
+	return known + `state = CASE WHEN quarantine.state = 'open' THEN excluded.state ELSE quarantine.state END,
 		count = CASE WHEN excluded.count > quarantine.count THEN excluded.count ELSE quarantine.count END,
 		last = CASE WHEN excluded.last > quarantine.last THEN excluded.last ELSE quarantine.last END,
 		closed = CASE WHEN quarantine.state = 'open' THEN excluded.closed ELSE quarantine.closed END,
-		closer = CASE WHEN quarantine.state = 'open' THEN excluded.closer ELSE quarantine.closer END,
-		data = excluded.data`
+		closer = CASE WHEN quarantine.state = 'open' THEN excluded.closer ELSE quarantine.closer END`
 }
 
 // writeEntries writes entries, new ones and changed ones.
