@@ -6,6 +6,21 @@
 // asks, with ids that name the reading itself (see docs/adr/0003), so that a
 // reading costs three bytes and still behaves like a resource with versions,
 // ETag and search.
+//
+// The parts are rooms of their own, each of which imports only those before it:
+//
+//	tree    documents: JSON and XML read in one pass, every value with its place
+//	schema  what the definitions say: types, parameters, value sets, profiles
+//	path    FHIRPath
+//	terms   terminology: expand, validate, look up, translate
+//	check   validation
+//	search  parameters: what a resource is found by, what a query asks for
+//	patch   JSON Patch, FHIRPath Patch, XML Patch
+//	view    SQL on FHIR
+//	graph   GraphQL
+//	topic   subscriptions
+//	bulk    export and import
+//	reading readings as resources
 package fhir
 
 import (

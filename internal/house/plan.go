@@ -13,6 +13,8 @@ func Vigil() Plan {
 			"app": 5,
 			"cmd": 6,
 		},
+		// What FHIR needs is layered inside its own room, see fhir/doc.go.
+		Free: []string{"fhir"},
 		Outside: map[string][]string{
 			"github.com/nats-io":                      {"stream"},
 			"github.com/mochi-mqtt/server/v2":         {"protocol"},
