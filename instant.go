@@ -35,8 +35,29 @@ func (i Instant) appendRFC3339(b []byte) []byte {
 	if i == 0 {
 		return b
 	}
-	return i.Time().AppendFormat(b, time.RFC3339Nano)
+	t := i.Time()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, time.RFC3339Nano)
+	}
+	hour, minute, second := t.Clock()
+	b = appendPair(appendPair(b, year/100), year%100)
+	b = appendPair(append(b, '-'), int(month))
+	b = appendPair(append(b, '-'), day)
+	b = appendPair(append(b, 'T'), hour)
+	b = appendPair(append(b, ':'), minute)
+	b = appendPair(append(b, ':'), second)
+	if fraction := t.Nanosecond() / 1000; fraction > 0 {
+		b = appendPair(appendPair(appendPair(append(b, '.'), fraction/10_000), fraction/100%100), fraction%100)
+		for b[len(b)-1] == '0' {
+			b = b[:len(b)-1]
+		}
+	}
+	return append(b, 'Z')
 }
+
+// appendPair appends a number below 100 as two digits.
+func appendPair(b []byte, n int) []byte { return append(b, '0'+byte(n/10), '0'+byte(n%10)) } // #nosec G115 -- below 100
 
 // MarshalText writes the instant as RFC 3339 text.
 func (i Instant) MarshalText() ([]byte, error) { return []byte(i.String()), nil }

@@ -36,9 +36,24 @@ func (s *Series) Now(p Point) ReadingNow { return s.NowAt(&p) }
 // NowAt is Now for a point that stays where it is: the value of the reading is
 // the point's own.
 func (s *Series) NowAt(p *Point) ReadingNow {
+	r := s.textless(p)
+	r.Text = p.Text(s.Metric)
+	return r
+}
+
+// AppendNow appends NowAt as JSON. Of ten thousand series the texts alone would
+// be as many strings.
+func (s *Series) AppendNow(b []byte, p *Point) []byte {
+	var room [32]byte
+	r := s.textless(p)
+	return appendNow(b, &r, p.AppendText(room[:0], s.Metric))
+}
+
+// textless is NowAt without the text.
+func (s *Series) textless(p *Point) ReadingNow {
 	r := ReadingNow{
 		Series: s.ID, Subject: s.Subject, Device: s.Device, Channel: s.Channel, Metric: s.Metric.Name,
-		Text: p.Text(s.Metric), Unit: s.Metric.Unit, Decimals: p.Digits(s.Metric), Taken: p.Taken,
+		Unit: s.Metric.Unit, Decimals: p.Digits(s.Metric), Taken: p.Taken,
 		Arrived: p.Arrived, Quality: p.Quality, SilenceMS: s.Metric.Silence / 1000, Version: p.Version,
 	}
 	if p.Quality.State() == NoState {
@@ -138,7 +153,10 @@ func AppendExact(b []byte, v float64, decimals int8) ([]byte, bool) {
 }
 
 // AppendJSON appends the reading as a JSON object.
-func (r *ReadingNow) AppendJSON(b []byte) []byte {
+func (r *ReadingNow) AppendJSON(b []byte) []byte { return appendNow(b, r, r.Text) }
+
+// appendNow appends a reading with another text than its own.
+func appendNow[T string | []byte](b []byte, r *ReadingNow, text T) []byte {
 	b = strconv.AppendInt(append(b, `{"series":`...), int64(r.Series), 10)
 	var room [64]byte
 	b = appendText(append(b, `,"subject":`...), r.Subject.appendString(room[:0]))
@@ -153,7 +171,7 @@ func (r *ReadingNow) AppendJSON(b []byte) []byte {
 	} else {
 		b = AppendDecimal(b, *r.Value, -1)
 	}
-	b = appendText(append(b, `,"text":`...), r.Text)
+	b = appendText(append(b, `,"text":`...), text)
 	b = appendText(append(b, `,"unit":`...), r.Unit)
 	b = strconv.AppendInt(append(b, `,"decimals":`...), int64(r.Decimals), 10)
 	b = r.Taken.appendRFC3339(append(b, `,"time":"`...))

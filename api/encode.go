@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -40,6 +41,15 @@ type scribe struct {
 	b     []byte
 	err   error
 	clock clock
+	rooms [][]byte // of pieces that were sent
+}
+
+// room returns space for a piece.
+func (s *scribe) room() (b []byte) {
+	if n := len(s.rooms); n > 0 {
+		b, s.rooms = s.rooms[n-1], s.rooms[:n-1]
+	}
+	return b[:0]
 }
 
 // scribes keeps the room of scribes that have finished.
@@ -73,6 +83,55 @@ func (s *scribe) send(least int) bool {
 	}
 	s.b = s.b[:0]
 	return s.err == nil
+}
+
+// piece is how many items of a long list are written in one go.
+const piece = 512
+
+// inPieces has the text of a long list made by as many goroutines as there are
+// processors, and takes the pieces in their order while the next ones are made.
+func (s *scribe) inPieces(n int, appendPiece func(b []byte, from, to int) []byte, take func(text []byte)) {
+	workers := min(runtime.GOMAXPROCS(0), (n+piece-1)/piece)
+	if workers < 2 {
+		text := s.room()
+		for from := 0; from < n && s.send(burst); from += piece {
+			text = appendPiece(text[:0], from, min(from+piece, n))
+			take(text)
+		}
+		s.rooms = append(s.rooms, text)
+		return
+	}
+	made, spent := make([]chan []byte, workers), make([]chan []byte, workers)
+	var busy sync.WaitGroup
+	for k := range workers {
+		// Two pieces of room each: one is made while the other is sent.
+		made[k], spent[k] = make(chan []byte, 2), make(chan []byte, 2)
+		spent[k] <- s.room()
+		spent[k] <- s.room()
+		busy.Go(func() {
+			for from := k * piece; from < n; from += workers * piece {
+				room, ok := <-spent[k]
+				if !ok {
+					return
+				}
+				made[k] <- appendPiece(room[:0], from, min(from+piece, n))
+			}
+		})
+	}
+	for k, from := 0, 0; from < n && s.send(burst); k, from = (k+1)%workers, from+piece {
+		text := <-made[k]
+		take(text)
+		spent[k] <- text
+	}
+	for k := range workers {
+		close(spent[k])
+	}
+	busy.Wait()
+	for k := range workers {
+		for room := range spent[k] {
+			s.rooms = append(s.rooms, room)
+		}
+	}
 }
 
 // A clock writes instants. Those of one minute share the most of their text.

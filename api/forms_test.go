@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net/url"
@@ -89,6 +90,11 @@ func asReading(v *vigil.Series, p vigil.Point, id string) Reading {
 	return r
 }
 
+// deaf is who does not read.
+type deaf struct{}
+
+func (deaf) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
 // TestListsAreWrittenAsEncodingJSONWrites compares what is written by hand with
 // the documented types, byte for byte.
 func TestListsAreWrittenAsEncodingJSONWrites(t *testing.T) {
@@ -114,15 +120,20 @@ func TestListsAreWrittenAsEncodingJSONWrites(t *testing.T) {
 	t.Run("newest", func(t *testing.T) {
 		l := latestBody{s: s}
 		want := latestList{Readings: []vigil.ReadingNow{}}
-		for i, p := range pts {
+		for i := range 5*piece + 7 { // several pieces, the first with nothing
+			p := pts[i%len(pts)]
 			v.ID = vigil.SeriesID(i + 1)
 			l.list, l.order = append(l.list, v), append(l.order, int32(i)) // #nosec G115 -- small
-			if i%5 == 0 {
+			if i%5 == 0 || i < piece {
 				l.points = append(l.points, vigil.Point{}) // it has no reading
 				continue
 			}
 			l.points = append(l.points, p)
 			want.Readings = append(want.Readings, v.Now(p))
+		}
+		same(t, func(b *bytes.Buffer) error { return l.writeJSON(b) }, plain(t, want))
+		if err := l.writeJSON(deaf{}); err == nil {
+			t.Error("nobody reads, and it is no error")
 		}
 		same(t, func(b *bytes.Buffer) error { return l.writeJSON(b) }, plain(t, want))
 	})

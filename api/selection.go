@@ -164,21 +164,25 @@ func (l latestBody) writeJSON(w io.Writer) error {
 	return l.s.scribes.write(w, func(sc *scribe) {
 		sc.b = append(sc.b, `{"readings":[`...)
 		first := true
-		for _, i := range l.order {
-			if l.points[i].Version == 0 {
-				continue
+		sc.inPieces(len(l.order), l.appendPiece, func(piece []byte) {
+			if first && len(piece) > 0 {
+				piece, first = piece[1:], false
 			}
-			if !first {
-				sc.b = append(sc.b, ',')
-			}
-			first = false
-			r := l.list[i].NowAt(&l.points[i])
-			if sc.b = r.AppendJSON(sc.b); !sc.send(burst) {
-				return
-			}
-		}
+			sc.b = append(sc.b, piece...)
+		})
 		sc.b = append(sc.b, "]}\n"...)
 	})
+}
+
+// appendPiece appends the readings of a piece of the order, a comma before each.
+func (l latestBody) appendPiece(b []byte, from, to int) []byte {
+	for _, i := range l.order[from:to] {
+		if l.points[i].Version == 0 {
+			continue
+		}
+		b = l.list[i].AppendNow(append(b, ','), &l.points[i])
+	}
+	return b
 }
 
 // A nameOrder is in which order a list of series is shown to people. What

@@ -245,14 +245,12 @@ func (db *DB) Newest(ctx context.Context, ids []vigil.SeriesID) ([]vigil.Point, 
 	}
 	out := make([]vigil.Point, len(ids))
 	byShard := make([][]wanted, len(db.shards))
-	db.dict.mu.RLock()
-	for i, id := range ids {
-		if s := db.dict.byID[id]; s != nil && !s.wave {
+	db.dict.each(ids, func(i int, s *series) {
+		if !s.wave {
 			no := s.home.Load().no
 			byShard[no] = append(byShard[no], wanted{s, i})
 		}
-	}
-	db.dict.mu.RUnlock()
+	})
 	var slow []wanted
 	for no, list := range byShard {
 		sh := db.shards[no]

@@ -62,6 +62,73 @@ func (s *series) view() vigil.Series {
 type dictionary struct {
 	mu   sync.RWMutex
 	byID map[vigil.SeriesID]*series
+	// sorted is every series by id; nil after one was added. Long lists are
+	// asked for again and again while series hardly ever come.
+	sorted []numbered
+}
+
+// A numbered is a series beside its id: looking each id up while sorting is most
+// of what a long list takes.
+type numbered struct {
+	id vigil.SeriesID
+	s  *series
+}
+
+// add puts a series into the dictionary.
+func (d *dictionary) add(s *series) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.byID[s.id], d.sorted = s, nil
+}
+
+// inOrder returns every series by id. The list is not to be changed.
+func (d *dictionary) inOrder() []numbered {
+	d.mu.RLock()
+	list := d.sorted
+	d.mu.RUnlock()
+	if list != nil {
+		return list
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list = make([]numbered, 0, len(d.byID))
+	for id, s := range d.byID {
+		list = append(list, numbered{id, s})
+	}
+	slices.SortFunc(list, func(a, b numbered) int { return cmp.Compare(a.id, b.id) })
+	d.sorted = list
+	return list
+}
+
+// few tells whether ids are rather looked up than met on the way through all.
+func (d *dictionary) few(ids []vigil.SeriesID) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(ids) < 256 || len(ids) < len(d.byID)/16 || !slices.IsSorted(ids)
+}
+
+// each calls f with the series that each of the ids names and its place in the
+// list; ids that nobody has are left out.
+func (d *dictionary) each(ids []vigil.SeriesID, f func(at int, s *series)) {
+	if d.few(ids) {
+		d.mu.RLock()
+		defer d.mu.RUnlock()
+		for i, id := range ids {
+			if s := d.byID[id]; s != nil {
+				f(i, s)
+			}
+		}
+		return
+	}
+	rest := d.inOrder()
+	for i, id := range ids {
+		for len(rest) > 0 && rest[0].id < id {
+			rest = rest[1:]
+		}
+		if len(rest) > 0 && rest[0].id == id {
+			f(i, rest[0].s)
+		}
+	}
 }
 
 func (d *dictionary) get(id vigil.SeriesID) *series {
@@ -159,32 +226,27 @@ func (db *DB) Series(_ context.Context, q vigil.SeriesQuery) ([]vigil.Series, er
 			(len(q.Devices) == 0 || slices.Contains(q.Devices, s.device)) &&
 			matchMetric(s.metric.Load(), &q)
 	}
-	var found []*series
-	if len(q.IDs) > 0 {
-		for _, id := range q.IDs {
-			if s := db.dict.get(id); s != nil && match(s) {
-				found = append(found, s)
+	if len(q.IDs) == 0 {
+		all := db.dict.inOrder()
+		var out []vigil.Series
+		if len(q.Subjects)+len(q.Devices)+len(q.Metrics)+len(q.Codes) == 0 {
+			out = make([]vigil.Series, 0, len(all))
+		}
+		for i := range all {
+			if s := all[i].s; match(s) {
+				out = append(out, s.view())
 			}
 		}
-	} else {
-		found = db.dict.all(match)
+		return out, nil
 	}
-	// The ids are brought together first: looking each one up while sorting is
-	// most of what a long list takes.
-	type numbered struct {
-		id vigil.SeriesID
-		s  *series
-	}
-	list := make([]numbered, len(found))
-	for i, s := range found {
-		list[i] = numbered{s.id, s}
-	}
-	slices.SortFunc(list, func(a, b numbered) int { return cmp.Compare(a.id, b.id) })
-	list = slices.Compact(list)
-	out := make([]vigil.Series, len(list))
-	for i := range list {
-		out[i] = list[i].s.view()
-	}
+	ids := slices.Clone(q.IDs)
+	slices.Sort(ids)
+	var out []vigil.Series
+	db.dict.each(slices.Compact(ids), func(_ int, s *series) {
+		if match(s) {
+			out = append(out, s.view())
+		}
+	})
 	return out, nil
 }
 
@@ -210,9 +272,7 @@ func (db *DB) create(home *shard, id vigil.SeriesID, subject vigil.Subject, d vi
 	s := &series{id: id, subject: subject, device: d, channel: channel, wave: m.IsWave()}
 	s.metric.Store(m)
 	s.home.Store(home)
-	db.dict.mu.Lock()
-	defer db.dict.mu.Unlock()
-	db.dict.byID[id] = s
+	db.dict.add(s)
 	return s
 }
 
