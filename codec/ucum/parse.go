@@ -3,12 +3,16 @@ package ucum
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
 
 // maxText bounds the length of a unit; the longest in use has about 40 bytes.
 const maxText = 256
+
+// maxBits bounds the exact factor of a unit.
+const maxBits = 1 << 15
 
 // maxDepth bounds parentheses within each other.
 const maxDepth = 16
@@ -63,7 +67,7 @@ func (r *reader) parse(text string) (Unit, error) {
 
 // term reads components joined by . and /.
 func (p *parser) term(depth int, outer bool) (Unit, error) {
-	u := Unit{factor: 1}
+	u := p.r.one()
 	divide := false
 	if outer && strings.HasPrefix(p.rest, "/") {
 		divide, p.rest = true, p.rest[1:]
@@ -78,6 +82,9 @@ func (p *parser) term(depth int, outer bool) (Unit, error) {
 			c = c.power(-1)
 		}
 		u = u.times(c)
+		if u.exact != nil && u.exact.Num().BitLen()+u.exact.Denom().BitLen() > maxBits {
+			return Unit{}, fmt.Errorf("the factor has more than %d bits", maxBits)
+		}
 		if p.rest == "" || p.rest[0] != '.' && p.rest[0] != '/' {
 			return u, nil
 		}
@@ -107,7 +114,7 @@ func (p *parser) component(depth int) (Unit, error) {
 		p.rest = p.rest[1:]
 		return u, p.annotation()
 	case p.rest[0] == '{':
-		return Unit{factor: 1}, p.annotation()
+		return p.r.one(), p.annotation()
 	}
 	u, err := p.simple()
 	if err != nil {
@@ -140,7 +147,11 @@ func (p *parser) simple() (Unit, error) {
 		if err != nil || v == 0 || math.IsInf(v, 0) {
 			return Unit{}, fmt.Errorf("%q is not a factor", d)
 		}
-		return Unit{factor: v}, nil
+		u := Unit{factor: v}
+		if p.r.exact {
+			u.exact, _ = new(big.Rat).SetString(d)
+		}
+		return u, nil
 	}
 	symbol := p.symbol()
 	u, err := p.r.prefixed(symbol)
@@ -229,11 +240,14 @@ func (r *reader) prefixed(symbol string) (Unit, error) {
 			s := *u.scale
 			f := p.factor
 			u.scale = &scale{
-				func(v float64) float64 { return s.to(v * f) },
-				func(v float64) float64 { return s.from(v) / f },
+				to:   func(v float64) float64 { return s.to(v * f) },
+				from: func(v float64) float64 { return s.from(v) / f },
 			}
 		} else {
 			u.factor *= p.factor
+			if r.exact {
+				u.exact = new(big.Rat).Mul(u.exact, p.ratio())
+			}
 		}
 		return u, nil
 	}
@@ -258,6 +272,9 @@ func (u Unit) times(o Unit) Unit {
 		u.scale = o.scale
 	}
 	u.factor *= o.factor
+	if u.exact != nil {
+		u.exact = new(big.Rat).Mul(u.exact, o.exact)
+	}
 	for i := range u.dim {
 		u.dim[i] += o.dim[i]
 	}
@@ -268,8 +285,11 @@ func (u Unit) times(o Unit) Unit {
 // power returns the unit to the power of e.
 func (u Unit) power(e int) Unit {
 	u.factor = math.Pow(u.factor, float64(e))
+	if u.exact != nil && e != 1 {
+		u.exact = powerOf(u.exact, e)
+	}
 	for i := range u.dim {
-		u.dim[i] *= int8(e) // #nosec G115 -- at most two digits
+		u.dim[i] *= int16(e) // at most two digits
 	}
 	if u.arb != "" && e != 1 {
 		u.arb = powerArbitrary(u.arb, e)

@@ -8,27 +8,32 @@ package ucum
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // A dimension counts the exponents of the base units m, s, g, rad, K, C, cd.
-type dimension [7]int8
+type dimension [7]int16
 
 // A Unit is a unit that was read. Its zero value is no unit.
 type Unit struct {
 	text   string
 	dim    dimension
-	factor float64 // in base units
-	arb    string  // the arbitrary units in it, which only they themselves measure
-	scale  *scale  // set for special units
+	factor float64  // in base units
+	exact  *big.Rat // the same factor without error, only where a reader keeps it
+	arb    string   // the arbitrary units in it, which only they themselves measure
+	scale  *scale   // set for special units
 }
 
 // A scale is the function of a special unit: base = factor × to(v).
 type scale struct {
 	to   func(v float64) float64
 	from func(v float64) float64
+	// shift is set where to(v) is v + shift.
+	shift *big.Rat
 }
 
 // An atom is a unit by itself, without prefix.
@@ -39,12 +44,16 @@ type atom struct {
 
 // A reader holds what is needed to read units.
 type reader struct {
+	exact bool // keep factors as fractions too
 	atoms map[string]atom
 	lines map[string][]string // definitions that were not yet resolved
+
+	measures sync.Map // of units that were asked for, a bounded number
+	kept     atomic.Int64
 }
 
 // table is the list of units, read when it is first needed.
-var table = sync.OnceValue(load)
+var table = sync.OnceValue(func() *reader { return load(false) })
 
 // Parse reads a unit.
 func Parse(text string) (Unit, error) { return table().parse(text) }
@@ -166,11 +175,14 @@ func (c *Converter) Linear() (factor, offset float64, ok bool) {
 func (u Unit) commensurable(o Unit) bool { return u.dim == o.dim && u.arb == o.arb }
 
 // load reads the table.
-func load() *reader {
-	r := &reader{atoms: make(map[string]atom, 320), lines: make(map[string][]string, 320)}
-	for i, base := range [...]string{"m", "s", "g", "rad", "K", "C", "cd"} {
+func load(exact bool) *reader {
+	r := &reader{exact: exact, atoms: make(map[string]atom, 320), lines: make(map[string][]string, 320)}
+	for i, base := range bases() {
 		u := Unit{text: base, factor: 1}
 		u.dim[i] = 1
+		if exact {
+			u.exact = big.NewRat(1, 1)
+		}
 		r.atoms[base] = atom{u, true}
 	}
 	for line := range strings.Lines(strings.TrimSpace(units)) {
@@ -207,6 +219,10 @@ func (r *reader) atom(code string) (atom, bool) {
 		return atom{}, false
 	}
 	u.text, u.factor, u.scale = code, u.factor*value, s
+	if r.exact {
+		v, _ := new(big.Rat).SetString(rest[0])
+		u.exact = v.Mul(v, u.exact)
+	}
 	if strings.Contains(flags, "a") && u.arb == "" {
 		u.arb = code
 	}
@@ -220,34 +236,36 @@ func (r *reader) atom(code string) (atom, bool) {
 func scaleOf(name string) *scale {
 	power := func(base float64) *scale {
 		return &scale{
-			func(v float64) float64 { return math.Pow(base, v) },
-			func(v float64) float64 { return math.Log(v) / math.Log(base) },
+			to:   func(v float64) float64 { return math.Pow(base, v) },
+			from: func(v float64) float64 { return math.Log(v) / math.Log(base) },
 		}
 	}
-	shift := func(by float64) *scale {
+	shift := func(hundredths int64) *scale {
+		by := float64(hundredths) / 100
 		return &scale{
-			func(v float64) float64 { return v + by },
-			func(v float64) float64 { return v - by },
+			to:    func(v float64) float64 { return v + by },
+			from:  func(v float64) float64 { return v - by },
+			shift: big.NewRat(hundredths, 100),
 		}
 	}
 	tan := &scale{
-		func(v float64) float64 { return math.Atan(v / 100) },
-		func(v float64) float64 { return math.Tan(v) * 100 },
+		to:   func(v float64) float64 { return math.Atan(v / 100) },
+		from: func(v float64) float64 { return math.Tan(v) * 100 },
 	}
 	scales := map[string]*scale{
-		"Cel":         shift(273.15),
-		"degF":        shift(459.67),
-		"degRe":       shift(218.52), // 273.15 K in degrees of 5/4 K
+		"Cel":         shift(27315),
+		"degF":        shift(45967),
+		"degRe":       shift(21852), // 273.15 K in degrees of 5/4 K
 		"ln":          power(math.E),
-		"lg":          {func(v float64) float64 { return math.Pow(10, v) }, math.Log10},
-		"ld":          {math.Exp2, math.Log2},
-		"lgTimes2":    {func(v float64) float64 { return math.Pow(10, v/2) }, func(v float64) float64 { return 2 * math.Log10(v) }},
+		"lg":          {to: func(v float64) float64 { return math.Pow(10, v) }, from: math.Log10},
+		"ld":          {to: math.Exp2, from: math.Log2},
+		"lgTimes2":    {to: func(v float64) float64 { return math.Pow(10, v/2) }, from: func(v float64) float64 { return 2 * math.Log10(v) }},
 		"pH":          power(0.1),
 		"hpX":         power(0.1),
 		"hpC":         power(0.01),
 		"hpM":         power(0.001),
 		"hpQ":         power(1.0 / 50000),
-		"sqrt":        {func(v float64) float64 { return v * v }, math.Sqrt},
+		"sqrt":        {to: func(v float64) float64 { return v * v }, from: math.Sqrt},
 		"tanTimes100": tan,
 		"100tan":      tan,
 	}
