@@ -85,6 +85,11 @@ type ResourceRange struct {
 	LoMin, LoMax, HiMin, HiMax int64
 }
 
+// ChangedParam is the Param of a range that stands for the time of the last
+// change of the resource itself: Lo and Hi both are Resource.Changed. It needs
+// no span in the keys.
+const ChangedParam uint64 = 0
+
 // A ResourceSlice is a piece of timelines: From ≤ At < To.
 type ResourceSlice struct {
 	Lines    []uint64
