@@ -41,12 +41,19 @@ func (s *Series) NowAt(p *Point) ReadingNow {
 	return r
 }
 
-// AppendNow appends NowAt as JSON. Of ten thousand series the texts alone would
-// be as many strings.
-func (s *Series) AppendNow(b []byte, p *Point) []byte {
+// AppendNow appends NowAt as JSON behind who, which AppendWho made once: of ten
+// thousand series that and the texts would be most of the work.
+func (s *Series) AppendNow(b, who []byte, p *Point) []byte {
 	var room [32]byte
 	r := s.textless(p)
-	return appendNow(b, &r, p.AppendText(room[:0], s.Metric))
+	return r.appendWhat(append(b, who...), p.AppendText(room[:0], s.Metric))
+}
+
+// AppendWho appends what NowAt, as JSON, begins with: everything that never
+// changes of a series.
+func (s *Series) AppendWho(b []byte) []byte {
+	r := ReadingNow{Series: s.ID, Subject: s.Subject, Device: s.Device, Channel: s.Channel, Metric: s.Metric.Name}
+	return r.appendWho(b)
 }
 
 // textless is NowAt without the text.
@@ -153,10 +160,12 @@ func AppendExact(b []byte, v float64, decimals int8) ([]byte, bool) {
 }
 
 // AppendJSON appends the reading as a JSON object.
-func (r *ReadingNow) AppendJSON(b []byte) []byte { return appendNow(b, r, r.Text) }
+func (r *ReadingNow) AppendJSON(b []byte) []byte {
+	return r.appendWhat(r.appendWho(b), []byte(r.Text))
+}
 
-// appendNow appends a reading with another text than its own.
-func appendNow[T string | []byte](b []byte, r *ReadingNow, text T) []byte {
+// appendWho appends what never changes of a series.
+func (r *ReadingNow) appendWho(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `{"series":`...), int64(r.Series), 10)
 	var room [64]byte
 	b = appendText(append(b, `,"subject":`...), r.Subject.appendString(room[:0]))
@@ -164,7 +173,11 @@ func appendNow[T string | []byte](b []byte, r *ReadingNow, text T) []byte {
 	if r.Channel != "" {
 		b = appendText(append(b, `,"channel":`...), r.Channel)
 	}
-	b = appendText(append(b, `,"metric":`...), r.Metric)
+	return appendText(append(b, `,"metric":`...), r.Metric)
+}
+
+// appendWhat appends what is new, with the text of the value.
+func (r *ReadingNow) appendWhat(b, text []byte) []byte {
 	b = append(b, `,"value":`...)
 	if r.Value == nil {
 		b = append(b, "null"...)

@@ -119,11 +119,12 @@ func TestListsAreWrittenAsEncodingJSONWrites(t *testing.T) {
 	})
 	t.Run("newest", func(t *testing.T) {
 		l := latestBody{s: s}
+		var ids []vigil.SeriesID
 		want := latestList{Readings: []vigil.ReadingNow{}}
 		for i := range 5*piece + 7 { // several pieces, the first with nothing
 			p := pts[i%len(pts)]
 			v.ID = vigil.SeriesID(i + 1)
-			l.list, l.order = append(l.list, v), append(l.order, int32(i)) // #nosec G115 -- small
+			l.list, ids = append(l.list, v), append(ids, v.ID)
 			if i%5 == 0 || i < piece {
 				l.points = append(l.points, vigil.Point{}) // it has no reading
 				continue
@@ -131,6 +132,7 @@ func TestListsAreWrittenAsEncodingJSONWrites(t *testing.T) {
 			l.points = append(l.points, p)
 			want.Readings = append(want.Readings, v.Now(p))
 		}
+		l.names = s.named(ids, l.list)
 		same(t, func(b *bytes.Buffer) error { return l.writeJSON(b) }, plain(t, want))
 		if err := l.writeJSON(deaf{}); err == nil {
 			t.Error("nobody reads, and it is no error")

@@ -144,7 +144,7 @@ func (s *server) series() {
 type latestBody struct {
 	s      *server
 	list   []vigil.Series
-	order  []int32       // of the list, by name
+	names  *nameOrder    // of the list
 	points []vigil.Point // of the list; version 0 where there is none
 }
 
@@ -164,7 +164,7 @@ func (l latestBody) writeJSON(w io.Writer) error {
 	return l.s.scribes.write(w, func(sc *scribe) {
 		sc.b = append(sc.b, `{"readings":[`...)
 		first := true
-		sc.inPieces(len(l.order), l.appendPiece, func(piece []byte) {
+		sc.inPieces(len(l.names.order), l.appendPiece, func(piece []byte) {
 			if first && len(piece) > 0 {
 				piece, first = piece[1:], false
 			}
@@ -176,20 +176,31 @@ func (l latestBody) writeJSON(w io.Writer) error {
 
 // appendPiece appends the readings of a piece of the order, a comma before each.
 func (l latestBody) appendPiece(b []byte, from, to int) []byte {
-	for _, i := range l.order[from:to] {
-		if l.points[i].Version == 0 {
-			continue
+	for at := from; at < to; at++ {
+		if i := l.names.order[at]; l.points[i].Version != 0 {
+			b = l.list[i].AppendNow(append(b, ','), l.names.who(at), &l.points[i])
 		}
-		b = l.list[i].AppendNow(append(b, ','), &l.points[i])
 	}
 	return b
 }
 
-// A nameOrder is in which order a list of series is shown to people. What
-// decides about it never changes of a series.
+// A nameOrder is in which order a list of series is shown to people, and what
+// their newest readings begin with. What decides about both never changes of a
+// series.
 type nameOrder struct {
 	ids   []vigil.SeriesID
 	order []int32
+	texts []byte // in the order, one behind the other
+	ends  []int  // of the texts
+}
+
+// who returns what the newest reading of the series at a place begins with.
+func (o *nameOrder) who(at int) []byte {
+	from := 0
+	if at > 0 {
+		from = o.ends[at-1]
+	}
+	return o.texts[from:o.ends[at]]
 }
 
 // many is from how many series on their order is worth keeping.
@@ -198,17 +209,21 @@ const many = 256
 // named returns the order of a list by name. Screens ask for the same list over
 // and over, and ordering ten thousand by their texts takes longer than reading
 // them: the last long one is kept.
-func (s *server) named(ids []vigil.SeriesID, list []vigil.Series) []int32 {
+func (s *server) named(ids []vigil.SeriesID, list []vigil.Series) *nameOrder {
 	if kept := s.names.Load(); kept != nil && slices.Equal(kept.ids, ids) {
-		return kept.order
+		return kept
 	}
-	order := make([]int32, len(list))
-	for i := range order {
-		order[i] = int32(i) // #nosec G115 -- an index
+	o := &nameOrder{ids: ids, order: make([]int32, len(list)), ends: make([]int, len(list))}
+	for i := range o.order {
+		o.order[i] = int32(i) // #nosec G115 -- an index
 	}
-	slices.SortFunc(order, func(a, b int32) int { return byName(&list[a], &list[b]) })
+	slices.SortFunc(o.order, func(a, b int32) int { return byName(&list[a], &list[b]) })
+	for at, i := range o.order {
+		o.texts = list[i].AppendWho(o.texts)
+		o.ends[at] = len(o.texts)
+	}
 	if len(ids) >= many {
-		s.names.Store(&nameOrder{ids, order})
+		s.names.Store(o)
 	}
-	return order
+	return o
 }
