@@ -20,7 +20,7 @@ func Vigil() Plan {
 			"github.com/mochi-mqtt/server/v2":         {"protocol"},
 			"modernc.org/sqlite":                      {"store"},
 			"github.com/jackc/pgx/v5":                 {"store", "bench"},
-			"github.com/klauspost/compress":           {"codec", "stream", "store", "protocol", "web"},
+			"github.com/klauspost/compress":           {"codec", "stream", "store", "protocol", "web", "fhir"},
 			"github.com/valyala/fastjson":             {"codec", "protocol"},
 			"github.com/fxamacker/cbor/v2":            {"codec"},
 			"github.com/cespare/xxhash/v2":            {"stream", "store", "devices", "codec"},
