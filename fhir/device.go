@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/reading"
 )
 
 // A deviceRecord is a device with what it is and whom it serves now.
@@ -43,11 +44,11 @@ func (x *deviceRecord) status() string {
 // appendDevice appends the resource with the given version; none with "".
 func appendDevice(dst []byte, x deviceRecord, version string) []byte {
 	dst = append(dst, `{"resourceType":"Device","id":`...)
-	dst = appendString(dst, wireID(string(x.ID)))
+	dst = appendString(dst, reading.WireID(string(x.ID)))
 	dst = appendVersion(dst, version)
 	if x.Serial != "" {
 		dst = append(dst, `,"identifier":[{"type":`...)
-		dst = appendConcept(dst, []vigil.Code{{System: identifierType, Value: "SNO", Display: "Serial Number"}}, "")
+		dst = appendConcept(dst, []vigil.Code{{System: reading.IdentifierType, Value: "SNO", Display: "Serial Number"}}, "")
 		dst = appendMember(dst, "value", x.Serial)
 		dst = append(dst, `}]`...)
 	}
@@ -76,11 +77,11 @@ func appendDevice(dst []byte, x deviceRecord, version string) []byte {
 	switch x.serves.Kind {
 	case vigil.OfPatient:
 		dst = append(dst, `,"patient":{"reference":`...)
-		dst = appendString(dst, "Patient/"+wireID(x.serves.ID))
+		dst = appendString(dst, "Patient/"+reading.WireID(x.serves.ID))
 		dst = append(dst, '}')
 	case vigil.OfLocation:
 		dst = append(dst, `,"location":{"reference":`...)
-		dst = appendString(dst, "Location/"+wireID(x.serves.ID))
+		dst = appendString(dst, "Location/"+reading.WireID(x.serves.ID))
 		dst = append(dst, '}')
 	case vigil.NoSubject, vigil.OfAsset, vigil.OfShipment, vigil.OfDevice:
 	}
@@ -88,8 +89,8 @@ func appendDevice(dst []byte, x deviceRecord, version string) []byte {
 }
 
 func (h *Handler) readDevice(w http.ResponseWriter, r *http.Request, id, version string) error {
-	d, ok := h.c.Registry.Device(h.deviceID(id))
-	if !ok || wireID(string(d.ID)) != id {
+	d, ok := h.c.Registry.Device(h.source.DeviceID(id))
+	if !ok || reading.WireID(string(d.ID)) != id {
 		return notFound("there is no such Device")
 	}
 	x := h.deviceRecord(d)
@@ -118,7 +119,7 @@ func (h *Handler) searchDevices(w http.ResponseWriter, r *http.Request, more url
 		items = slices.DeleteFunc(items, func(x deviceRecord) bool { return !keep(&x) })
 	}
 	return sendRecords(h, w, r, s, items, recordType[deviceRecord]{
-		id: func(x deviceRecord) string { return wireID(string(x.ID)) },
+		id: func(x deviceRecord) string { return reading.WireID(string(x.ID)) },
 		keys: map[string]func(a, b deviceRecord) int{
 			"_id":          func(a, b deviceRecord) int { return cmp.Compare(a.ID, b.ID) },
 			"device-name":  func(a, b deviceRecord) int { return cmp.Compare(fold(a.Name), fold(b.Name)) },
@@ -161,7 +162,7 @@ func (h *Handler) deviceTest(r *http.Request, p param) (func(*deviceRecord) bool
 	tokens := p.tokens()
 	switch p.name {
 	case "_id":
-		return func(x *deviceRecord) bool { return slices.Contains(p.values, wireID(string(x.ID))) }, nil
+		return func(x *deviceRecord) bool { return slices.Contains(p.values, reading.WireID(string(x.ID))) }, nil
 	case "identifier":
 		return func(x *deviceRecord) bool {
 			return x.Serial != "" && anyToken(tokens, []vigil.Code{{Value: x.Serial}})
@@ -176,7 +177,7 @@ func (h *Handler) deviceTest(r *http.Request, p param) (func(*deviceRecord) bool
 	var patients []vigil.Subject
 	for _, v := range p.values {
 		if ref, ok := h.reference(r, p, v); ok && (ref.kind == "" || ref.kind == "Patient") {
-			patients = append(patients, vigil.PatientSubject(h.patientID(ref.id)))
+			patients = append(patients, vigil.PatientSubject(h.source.PatientID(ref.id)))
 		}
 	}
 	return func(x *deviceRecord) bool { return slices.Contains(patients, x.serves) }, nil

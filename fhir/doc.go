@@ -25,39 +25,26 @@ package fhir
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"encoding/base32"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/devices/iomt"
+	"github.com/vigil-iomt/vigil/fhir/reading"
 )
 
 // Readings is where Observations come from; the store is one.
-type Readings interface {
-	Series(ctx context.Context, q vigil.SeriesQuery) ([]vigil.Series, error)
-	Points(ctx context.Context, q vigil.PointQuery) ([]vigil.Point, error)
-	PointByKey(ctx context.Context, id vigil.SeriesID, kind vigil.KeyKind, key uint64, conflict uint8) ([]vigil.Point, error)
-	Latest(ctx context.Context, ids []vigil.SeriesID) (map[vigil.SeriesID]vigil.Point, error)
-	Waves(ctx context.Context, id vigil.SeriesID, during vigil.Interval, limit int) ([]vigil.Wave, error)
-}
+type Readings = reading.Readings
 
 // Registry is where Patients and Devices come from; the fleet's is one.
 type Registry interface {
-	Patient(id vigil.PatientID) (vigil.Patient, bool)
-	Patients() []vigil.Patient
-	Device(id vigil.DeviceID) (vigil.Device, bool)
-	Devices() []vigil.Device
+	reading.Registry
 	Assignments(id vigil.DeviceID) []vigil.Assignment
 }
 
 // Events is where events come from; the store is one.
-type Events interface {
-	Events(ctx context.Context, q vigil.EventQuery) ([]vigil.StoredEvent, error)
-}
+type Events = reading.Events
 
 // Config says what the FHIR face needs.
 type Config struct {
@@ -90,22 +77,18 @@ type Config struct {
 // A Handler serves everything under /fhir.
 type Handler struct {
 	c       Config
-	ids     cipher.Block
-	text    *base32.Encoding
+	source  *reading.Source
 	started vigil.Instant
-	panels  panels
 }
 
 var _ http.Handler = (*Handler)(nil)
 
 // New returns the handler.
 func New(c Config) *Handler {
-	block, err := aes.NewCipher(c.IDKey[:])
-	if err != nil {
-		panic("fhir: " + err.Error()) // the key has the only length there is
-	}
 	return &Handler{
-		c: c, ids: block, text: idText(), started: vigil.InstantOf(c.Now()),
-		panels: panels{of: map[vigil.SeriesID]vigil.SeriesID{}, in: map[vigil.SeriesID]vigil.SeriesID{}, periods: map[vigil.SeriesID]vigil.Instant{}},
+		c: c, started: vigil.InstantOf(c.Now()),
+		source: reading.New(reading.Config{
+			Readings: c.Readings, Registry: c.Registry, Shapes: c.Shapes, Events: c.Events, IDKey: c.IDKey, Now: c.Now,
+		}),
 	}
 }

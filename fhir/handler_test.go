@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/reading"
 )
 
 func TestAnswersThatAreNotTheOneAskedFor(t *testing.T) {
@@ -138,7 +139,7 @@ func TestEveryKindOfErrorHasAStatus(t *testing.T) {
 }
 
 func TestPatientsAndDevicesAreFound(t *testing.T) {
-	bo, cuff := wireID("bo_1"), wireID("cuff_2")
+	bo, cuff := reading.WireID("bo_1"), reading.WireID("cuff_2")
 	tests := []struct {
 		query string
 		want  []string

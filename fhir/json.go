@@ -1,8 +1,6 @@
 package fhir
 
 import (
-	"math"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/vigil-iomt/vigil"
@@ -41,33 +39,6 @@ func appendMember(dst []byte, name, text string) []byte {
 	}
 	dst = append(append(append(dst, ',', '"'), name...), '"', ':')
 	return appendString(dst, text)
-}
-
-// appendDecimal appends a number with the digits after the point that the
-// device meant, or with as many as it takes when the device did not say.
-func appendDecimal(dst []byte, v float64, decimals int8) []byte {
-	if v == 0 {
-		v = 0 // minus zero is a zero
-	}
-	start := len(dst)
-	digits := int(decimals)
-	if digits < 0 || math.Abs(v) >= 1e15 {
-		digits = -1
-	}
-	dst = strconv.AppendFloat(dst, v, 'f', digits, 64)
-	if dst[start] == '-' && allZero(dst[start+1:]) {
-		dst = append(dst[:start], dst[start+1:]...)
-	}
-	return dst
-}
-
-func allZero(digits []byte) bool {
-	for _, c := range digits {
-		if c != '0' && c != '.' {
-			return false
-		}
-	}
-	return true
 }
 
 // appendTime appends an instant as FHIR dateTime or instant in UTC, with as

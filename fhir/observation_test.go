@@ -2,19 +2,17 @@ package fhir
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"flag"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/reading"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -94,98 +92,6 @@ func TestProjections(t *testing.T) {
 	}
 }
 
-func TestValuesAreWrittenAsTheDeviceMeantThem(t *testing.T) {
-	sum := 0.1
-	sum += 0.2
-	tests := []struct {
-		value    float64
-		decimals int8
-		want     string
-	}{
-		{72, 0, "72"},
-		{36.6, 1, "36.6"},
-		{37, 1, "37.0"},
-		{sum, 1, "0.3"},
-		{sum, -1, "0.30000000000000004"},
-		{math.Copysign(0, -1), 1, "0.0"},
-		{-0.04, 1, "0.0"},
-		{-0.06, 1, "-0.1"},
-		{1e21, 0, "1000000000000000000000"},
-		{5e-7, -1, "0.0000005"},
-	}
-	for _, tt := range tests {
-		if got := string(appendDecimal(nil, tt.value, tt.decimals)); got != tt.want {
-			t.Errorf("%v with %d decimals: got %s, want %s", tt.value, tt.decimals, got, tt.want)
-		}
-	}
-}
-
-func TestStringsAreJSON(t *testing.T) {
-	for _, s := range []string{"", `a"b\c`, "a\nb\x00\x1f\x7f", "Ångström", "\xff\xfe", "\u2028"} {
-		var got string
-		if err := json.Unmarshal(appendString(nil, s), &got); err != nil || got != strings.ToValidUTF8(strings.ReplaceAll(s, "\xff\xfe", "\ufffd\ufffd"), "\ufffd") {
-			t.Errorf("%q: got %q, %v", s, got, err)
-		}
-	}
-}
-
-func TestEveryStateHasAReason(t *testing.T) {
-	for _, word := range vigil.StateWords() {
-		s, _ := vigil.ParseState(word)
-		p := taken(0, 0)
-		p.Quality = p.Quality.With(s)
-		b := appendValue([]byte("{"), &p, nil)
-		if !bytes.Contains(b, []byte(absentSystem)) || !bytes.Contains(b, []byte(`"text":"`+word+`"`)) || bytes.Contains(b, []byte("valueQuantity")) {
-			t.Errorf("%s: %s", word, b)
-		}
-	}
-	for v, want := range map[float64]string{math.Inf(1): "positive-infinity", math.Inf(-1): "negative-infinity", 1: "valueQuantity"} {
-		p := taken(0, v)
-		if b := appendValue(nil, &p, nil); !bytes.Contains(b, []byte(want)) {
-			t.Errorf("%v: %s", v, b)
-		}
-	}
-	p := taken(0, nan)
-	if b := appendValue(nil, &p, nil); !bytes.Contains(b, []byte("not-a-number")) {
-		t.Errorf("NaN: %s", b)
-	}
-}
-
-func TestIDsNameTheReading(t *testing.T) {
-	m := ward()
-	h := handler(m)
-	x := identity{series: 1<<53 - 1, key: math.MaxUint64, kind: vigil.KeyMessage, conflict: 15, attribution: 14, panel: true}
-	id := string(h.appendID(nil, x))
-	long := x
-	long.conflict = 16
-	huge := identity{series: math.MaxInt64, key: 1, attribution: 255, conflict: 255}
-	for want, length := range map[identity]int{x: 26, {series: 1}: 26, long: 52, huge: 52} {
-		id := string(h.appendID(nil, want))
-		if got, ok := h.parseID(id); !ok || got != want || len(id) != length {
-			t.Errorf("%s: got %+v %v, want %+v in %d letters", id, got, ok, want, length)
-		}
-	}
-	for _, other := range []identity{{series: 1}, {series: 1, key: 1}, {series: 1, conflict: 1}, {series: 1, attribution: 1}, {series: 1, panel: true}, {series: 1, kind: 1}} {
-		if string(h.appendID(nil, other)) == string(h.appendID(nil, identity{series: 2})) || string(h.appendID(nil, other)) == string(h.appendID(nil, identity{})) {
-			t.Errorf("%+v has the id of another", other)
-		}
-	}
-	c := h.c
-	c.IDKey[0]++
-	if string(New(c).appendID(nil, x)) == id {
-		t.Error("another installation gives the same id")
-	}
-	for _, wrong := range []string{"", "x", strings.ToUpper(id), id + "a", id[:25] + "9", id[:25], "anna"} {
-		if res, _ := ask(t, h, "Observation/"+wrong+"?_format=json"); wrong != "" && res.StatusCode != http.StatusNotFound {
-			t.Errorf("id %q: got %d, want 404", wrong, res.StatusCode)
-		}
-	}
-	// Both parts of a panel have the id of the panel.
-	if a, b := h.ObservationID(2, m.points[2][0]), h.ObservationID(3, m.points[3][0]); a != b {
-		t.Errorf("parts of one panel have ids %s and %s", a, b)
-	}
-}
-
 // TestAPartThatComesLaterKeepsTheIDOfItsPanel: the mean comes with the second
 // measurement only, and its series sorts before the others.
 func TestAPartThatComesLaterKeepsTheIDOfItsPanel(t *testing.T) {
@@ -261,7 +167,7 @@ func TestReattributionLeavesTheOldIDInError(t *testing.T) {
 	m.points[1] = append(m.points[1], moved)
 
 	_, body := ask(t, h, "Observation/"+oldID)
-	if dig(body, "status") != "entered-in-error" || dig(body, "subject", "reference") != "Patient/"+wireID("bo_1") {
+	if dig(body, "status") != "entered-in-error" || dig(body, "subject", "reference") != "Patient/"+reading.WireID("bo_1") {
 		t.Errorf("the old id reads %v about %v", dig(body, "status"), dig(body, "subject"))
 	}
 	newID := h.ObservationID(1, moved)
@@ -269,7 +175,7 @@ func TestReattributionLeavesTheOldIDInError(t *testing.T) {
 	if newID == oldID || dig(body, "status") != "final" || dig(body, "subject", "reference") != "Patient/anna" {
 		t.Errorf("the new id %s reads %v about %v", newID, dig(body, "status"), dig(body, "subject"))
 	}
-	_, body = ask(t, h, "Observation?device=mon-1&subject=Patient/"+wireID("bo_1"))
+	_, body = ask(t, h, "Observation?device=mon-1&subject=Patient/"+reading.WireID("bo_1"))
 	if n := len(found(body)); n != 1 {
 		t.Errorf("a search finds %d readings of the old patient, want the 1 that stands", n)
 	}
@@ -277,7 +183,7 @@ func TestReattributionLeavesTheOldIDInError(t *testing.T) {
 	if got := found(body); len(got) != 1 || dig(got[0], "id") != oldID {
 		t.Errorf("a search for what was entered in error finds %v", got)
 	}
-	_, body = ask(t, h, "Observation?patient="+wireID("bo_1")+"&status=entered-in-error,final")
+	_, body = ask(t, h, "Observation?patient="+reading.WireID("bo_1")+"&status=entered-in-error,final")
 	if n := len(found(body)); n != 2 {
 		t.Errorf("a search for both finds %d, want 2", n)
 	}
@@ -321,39 +227,4 @@ func TestReadGivesWhatSearchGave(t *testing.T) {
 			t.Fatalf("read and search differ (%d):\n%s\n%s", res.StatusCode, must(json.Marshal(read)), must(json.Marshal(o)))
 		}
 	}
-}
-
-func BenchmarkAppendObservation(b *testing.B) {
-	m := ward()
-	h := handler(m)
-	g := groupSeries([]vigil.Series{m.series[0]})[0]
-	p := m.points[1][0]
-	r := &reading{g: g, points: []vigil.Point{p}, order: order{at: p.Taken, group: 1, key: p.Key}}
-	var dst []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = h.appendObservation(dst[:0], r)
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
-}
-
-func BenchmarkSearchPage(b *testing.B) {
-	m := ward()
-	h := handler(m)
-	g := groupSeries(slices.Clone(m.series[:1]))
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		s := h.merged(g, plan{window: span{math.MinInt64, math.MaxInt64}, standing: true})
-		var dst []byte
-		for {
-			r, err := s.next(context.Background())
-			if r == nil || err != nil {
-				break
-			}
-			dst = h.appendObservation(dst[:0], r)
-			n++
-		}
-	}
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "docs/s")
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/reading"
 )
 
 // A param is one search parameter as it came. Its values are alternatives;
@@ -225,44 +226,27 @@ func (p param) plainOnly() error {
 	return nil
 }
 
-// A token is the value of a token parameter: [system|]code.
-type token struct {
-	system, code string
-	anySystem    bool // nothing was said about the system
-}
-
-func parseToken(s string) token {
+func parseToken(s string) reading.Token {
 	parts := split(s, '|')
 	if len(parts) == 1 {
-		return token{code: unescape(s), anySystem: true}
+		return reading.Token{Code: unescape(s), AnySystem: true}
 	}
-	return token{system: unescape(parts[0]), code: unescape(strings.Join(parts[1:], "|"))}
-}
-
-// matches tells whether a coding passes: system|code, |code (no system), code
-// (any system), system| (any code).
-func (t token) matches(system, code string) bool {
-	return (t.anySystem || t.system == system) && (t.code == code || t.code == "" && !t.anySystem)
+	return reading.Token{System: unescape(parts[0]), Code: unescape(strings.Join(parts[1:], "|"))}
 }
 
 // tokens reads all values of a parameter.
-func (p param) tokens() []token {
-	out := make([]token, len(p.values))
+func (p param) tokens() []reading.Token {
+	out := make([]reading.Token, len(p.values))
 	for i, v := range p.values {
 		out[i] = parseToken(v)
 	}
 	return out
 }
 
-func anyToken(tokens []token, codes []vigil.Code) bool {
-	for _, t := range tokens {
-		for _, c := range codes {
-			if t.matches(c.System, c.Value) {
-				return true
-			}
-		}
-	}
-	return false
+func anyToken(tokens []reading.Token, codes []vigil.Code) bool {
+	return slices.ContainsFunc(tokens, func(t reading.Token) bool {
+		return slices.ContainsFunc(codes, func(c vigil.Code) bool { return t.Matches(c.System, c.Value) })
+	})
 }
 
 // A reference is the value of a reference parameter; the type is empty when

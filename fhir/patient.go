@@ -10,16 +10,17 @@ import (
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/reading"
 )
 
 // appendPatient appends the resource with the given version; none with "".
 func appendPatient(dst []byte, p vigil.Patient, version string) []byte {
 	dst = append(dst, `{"resourceType":"Patient","id":`...)
-	dst = appendString(dst, wireID(string(p.ID)))
+	dst = appendString(dst, reading.WireID(string(p.ID)))
 	dst = appendVersion(dst, version)
 	if p.MRN != "" {
 		dst = append(dst, `,"identifier":[{"use":"usual","type":`...)
-		dst = appendConcept(dst, []vigil.Code{{System: identifierType, Value: "MR", Display: "Medical record number"}}, "")
+		dst = appendConcept(dst, []vigil.Code{{System: reading.IdentifierType, Value: "MR", Display: "Medical record number"}}, "")
 		dst = appendMember(dst, "value", p.MRN)
 		dst = append(dst, `}]`...)
 	}
@@ -58,9 +59,9 @@ func versionOf(body []byte) string {
 }
 
 func (h *Handler) readPatient(w http.ResponseWriter, r *http.Request, id, version string) error {
-	p, ok := h.c.Registry.Patient(h.patientID(id))
+	p, ok := h.c.Registry.Patient(h.source.PatientID(id))
 	current := versionOf(appendPatient(nil, p, ""))
-	if !ok || wireID(string(p.ID)) != id || version != "" && version != current {
+	if !ok || reading.WireID(string(p.ID)) != id || version != "" && version != current {
 		return notFound("there is no such Patient, or no such version")
 	}
 	return h.sendResource(w, r, current, 0, func(dst []byte) []byte { return appendPatient(dst, p, current) })
@@ -80,7 +81,7 @@ func (h *Handler) searchPatients(w http.ResponseWriter, r *http.Request, more ur
 		items = slices.DeleteFunc(items, func(x vigil.Patient) bool { return !keep(x) })
 	}
 	return sendRecords(h, w, r, s, items, recordType[vigil.Patient]{
-		id: func(p vigil.Patient) string { return wireID(string(p.ID)) },
+		id: func(p vigil.Patient) string { return reading.WireID(string(p.ID)) },
 		keys: map[string]func(a, b vigil.Patient) int{
 			"_id":       func(a, b vigil.Patient) int { return cmp.Compare(a.ID, b.ID) },
 			"name":      func(a, b vigil.Patient) int { return cmp.Compare(fold(a.Family), fold(b.Family)) },
@@ -114,7 +115,7 @@ func (h *Handler) patientTest(p param) (func(vigil.Patient) bool, error) {
 	}
 	switch p.name {
 	case "_id":
-		return func(x vigil.Patient) bool { return slices.Contains(p.values, wireID(string(x.ID))) }, nil
+		return func(x vigil.Patient) bool { return slices.Contains(p.values, reading.WireID(string(x.ID))) }, nil
 	case "identifier":
 		tokens := p.tokens()
 		return func(x vigil.Patient) bool {
@@ -128,8 +129,8 @@ func (h *Handler) patientTest(p param) (func(vigil.Patient) bool, error) {
 	}
 	d, err := parseDates(p, vigil.InstantOf(h.c.Now()))
 	return func(x vigil.Patient) bool {
-		born, err := parseDate(x.Born)
-		return err == nil && d.holds(born.lo, born.hi)
+		from, to, err := reading.ParseDate(x.Born)
+		return err == nil && d.Holds(from, to)
 	}, err
 }
 

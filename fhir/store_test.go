@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/reading"
 	"github.com/vigil-iomt/vigil/internal/seal"
 	"github.com/vigil-iomt/vigil/store"
 )
@@ -107,7 +108,7 @@ func TestOverTheStore(t *testing.T) {
 		{"", 661},
 		{"_sort=date", 661},
 		{"patient=anna&code=85354-9", 20 + 20 + 1 + 6},
-		{"patient=" + wireID("bo_1"), 14},
+		{"patient=" + reading.WireID("bo_1"), 14},
 		{"status=corrected", 1},
 		{"status=entered-in-error", 6},
 		{"code=131330", 300},

@@ -1,0 +1,3 @@
+package reading
+
+const provenanceMark = "p-"
