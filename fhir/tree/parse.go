@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -14,12 +15,27 @@ import (
 // MaxDepth. How long it may be is for the caller to bound. The bytes belong to
 // the document from then on. The error is an *Error.
 func Parse(src []byte) (*Doc, error) {
-	d := &Doc{src: src, text: string(src), tape: make([]entry, 0, 8+len(src)/24)}
-	p := parser{d: d, s: d.text}
-	if err := p.document(); err != nil {
+	d := new(Doc)
+	if err := d.Read(src); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// Read is Parse into a Doc that held another document before, to use its memory
+// again. Nodes of that document must not be used any more. After an error the
+// Doc is empty.
+func (d *Doc) Read(src []byte) error {
+	d.src, d.text, d.once, d.line = src, string(src), sync.Once{}, d.line[:0]
+	if d.tape = d.tape[:0]; cap(d.tape) == 0 {
+		d.tape = make([]entry, 0, 8+len(src)/24)
+	}
+	p := parser{d: d, s: d.text}
+	err := p.document()
+	if err != nil {
+		d.tape = d.tape[:0]
+	}
+	return err
 }
 
 // few is up to how many members an object's names are compared one by one.

@@ -106,3 +106,16 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestReadAgain(t *testing.T) {
+	var d Doc
+	for _, s := range []string{`{"a":[1,2,3],"b":"x"}`, "\n[", `["y"]`} {
+		err := d.Read([]byte(s))
+		if (err != nil) != (s == "\n[") || err != nil && d.Root().Ok() {
+			t.Errorf("%s: got %v, root %v", s, err, d.Root().Kind())
+		}
+	}
+	if line, col := d.Root().At(0).Pos(); d.Root().At(0).Text() != "y" || line != 1 || col != 2 {
+		t.Errorf("got %q at %d:%d", d.Root().At(0).Text(), line, col)
+	}
+}
