@@ -167,8 +167,8 @@ func (db *DB) cut() (*cut, error) {
 func (db *DB) idle(sh *shard) bool {
 	i := db.slotOf(sh.no)
 	return db.c.Shared && len(sh.dirty)+len(sh.seen)+len(sh.writing) == 0 && sh.items == 0 &&
-		sh.seq == db.positions[sh.no].Load() && len(db.events.slots[i].pending) == 0 &&
-		len(db.quar.slots[i].pending) == 0 && len(db.moves.slots[i].pending) == 0
+		sh.seq == db.positions[sh.no].Load() && len(db.events.list[i].pending) == 0 &&
+		len(db.quar.list[i].pending) == 0 && len(db.moves.slots[i].pending) == 0
 }
 
 // cutSeries takes what is to be written of one series.

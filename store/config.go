@@ -141,8 +141,8 @@ func (db *DB) makeRoom() {
 	for i := range db.c.Partitions {
 		db.shards = append(db.shards, newShard(i, !db.c.Shared))
 	}
-	db.events.slots = make([]slot[keptEvent], slots)
-	db.quar.slots = make([]slot[keptEntry], slots)
+	db.events.list = make([]slot[keptEvent], slots)
+	db.quar.list = make([]slot[keptEntry], slots)
 	db.moves.slots = make([]moveSlot, slots)
 	db.quar.limit = db.c.QuarantinePerDevice
 }

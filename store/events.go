@@ -12,12 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -47,40 +45,7 @@ func (e *keptEvent) with(o *keptEvent) *keptEvent {
 // An eventLog holds the events that the database does not have yet, by who
 // writes them.
 type eventLog struct {
-	mu    sync.Mutex
-	slots []slot[keptEvent]
-}
-
-// A slot is what the holder of one partition has to write, by id. In a store
-// that is alone there is one for all.
-type slot[T any] struct{ pending, writing map[string]*T }
-
-// put lists something for writing.
-func (s *slot[T]) put(id string, v *T) {
-	if s.pending == nil {
-		s.pending = map[string]*T{}
-	}
-	s.pending[id] = v
-}
-
-// get returns what is listed under an id, nil when nothing is.
-func (s *slot[T]) get(id string) *T { return cmp.Or(s.pending[id], s.writing[id]) }
-
-// cut takes what is to be written.
-func (s *slot[T]) cut() map[string]*T {
-	s.giveBack()
-	s.writing, s.pending = s.pending, nil
-	return s.writing
-}
-
-// giveBack lists again what could not be written.
-func (s *slot[T]) giveBack() {
-	for id, v := range s.writing {
-		if _, newer := s.pending[id]; !newer {
-			s.put(id, v)
-		}
-	}
-	s.writing = nil
+	slots[keptEvent, *keptEvent]
 }
 
 // slotOf returns the slot of what a frame of a partition says.
@@ -189,78 +154,8 @@ func sameEvent(a, b *keptEvent) bool { return a.Title == b.Title && bytes.Equal(
 func (l *eventLog) put(slot int, e *keptEvent) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.slots[slot].put(e.ID, e)
+	l.list[slot].put(e.ID, e)
 	return 256 + len(e.Data)
-}
-
-// inMemory returns the events that the database does not have yet, or not like
-// this.
-func (l *eventLog) inMemory() map[string]*keptEvent {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := map[string]*keptEvent{}
-	for i := range l.slots {
-		s := &l.slots[i]
-		for _, m := range []map[string]*keptEvent{s.pending, s.writing} {
-			for id, e := range m {
-				out[id] = out[id].with(e)
-			}
-		}
-	}
-	return out
-}
-
-// cut takes what is to be written, by id, each once.
-func (l *eventLog) cut(held func(slot int) bool) []*keptEvent {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all := map[string]*keptEvent{}
-	for i := range l.slots {
-		if !held(i) {
-			continue
-		}
-		for id, e := range l.slots[i].cut() {
-			all[id] = all[id].with(e)
-		}
-	}
-	return slices.SortedFunc(maps.Values(all), func(a, b *keptEvent) int { return cmp.Compare(a.ID, b.ID) })
-}
-
-// swap puts other contents into a slot and returns what was there.
-func (l *eventLog) swap(i int, s slot[keptEvent]) slot[keptEvent] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s, l.slots[i] = l.slots[i], s
-	return s
-}
-
-// giveBack lists again what could not be written.
-func (l *eventLog) giveBack() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range l.slots {
-		l.slots[i].giveBack()
-	}
-}
-
-// settle forgets what was written.
-func (l *eventLog) settle() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range l.slots {
-		l.slots[i].writing = nil
-	}
-}
-
-// get returns an event that is in memory.
-func (l *eventLog) get(id string) *keptEvent {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var out *keptEvent
-	for i := range l.slots {
-		out = out.with(l.slots[i].get(id))
-	}
-	return out
 }
 
 // eventByID returns an event, nil when there is none.
@@ -398,7 +293,7 @@ func (db *DB) Events(ctx context.Context, q vigil.EventQuery) ([]vigil.StoredEve
 
 // mergeEvents returns the events of memory and database together.
 func (db *DB) mergeEvents(ctx context.Context, match func(*keptEvent) bool, f *filter, order string, limit int, compare func(a, b *keptEvent) int) ([]vigil.StoredEvent, error) {
-	mem := db.events.inMemory()
+	mem := db.events.all()
 	if limit > 0 && limit < math.MaxInt-len(mem) {
 		order += " LIMIT " + strconv.Itoa(limit+len(mem))
 	}

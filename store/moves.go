@@ -333,7 +333,7 @@ func (t *taking) carryEvents(ctx context.Context, m move, moves []move, item uin
 	if err != nil {
 		return err
 	}
-	mem := t.db.events.inMemory()
+	mem := t.db.events.all()
 	list = slices.DeleteFunc(list, func(e *keptEvent) bool { return mem[e.ID] != nil })
 	for _, e := range mem {
 		if e.Device == m.device && !e.Quality.Has(vigil.EnteredInError) && m.during.Holds(e.Taken) {

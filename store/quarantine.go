@@ -10,7 +10,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -71,8 +70,7 @@ func (e *keptEntry) endedLike(o *keptEntry) *keptEntry {
 type quarantine struct {
 	limit int // entries of a device that are kept one by one
 
-	mu    sync.Mutex
-	slots []slot[keptEntry]
+	slots[keptEntry, *keptEntry]
 	waiting
 }
 
@@ -150,7 +148,7 @@ func (t *taking) refused(ctx context.Context, r *vigil.Record) error {
 func (q *quarantine) put(slot int, e *keptEntry, open, single int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.slots[slot].put(e.ID, e)
+	q.list[slot].put(e.ID, e)
 	q.count(e, open, single)
 }
 
@@ -241,9 +239,9 @@ func (db *DB) closeShared(ctx context.Context, id string, state vigil.Quarantine
 	q := &db.quar
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := range q.slots {
-		if q.slots[i].get(id) != nil {
-			q.slots[i].put(id, e)
+	for i := range q.list {
+		if q.list[i].get(id) != nil {
+			q.list[i].put(id, e)
 		}
 	}
 	q.count(e, -e.Count, -flag(e.group == ""))
@@ -280,38 +278,9 @@ func (db *DB) closing(ctx context.Context, id string, state vigil.QuarantineStat
 	return &e, nil
 }
 
-// inMemory returns an entry that the database does not have yet, or not like
-// this.
-func (q *quarantine) inMemory(id string) *keptEntry {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	var out *keptEntry
-	for i := range q.slots {
-		out = out.with(q.slots[i].get(id))
-	}
-	return out
-}
-
-// all returns every entry that is in memory.
-func (q *quarantine) all() map[string]*keptEntry {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	out := map[string]*keptEntry{}
-	for i := range q.slots {
-		s := &q.slots[i]
-		for id := range s.pending {
-			out[id] = out[id].with(s.get(id))
-		}
-		for id := range s.writing {
-			out[id] = out[id].with(s.get(id))
-		}
-	}
-	return out
-}
-
 // entry returns an entry, nil when there is none.
 func (db *DB) entry(ctx context.Context, id string, payload bool) (*keptEntry, error) {
-	mem := db.quar.inMemory(id)
+	mem := db.quar.get(id)
 	if mem != nil && (!db.c.Shared || mem.State != vigil.Open) {
 		return mem, nil
 	}
@@ -497,48 +466,6 @@ func (db *DB) storedEntries(ctx context.Context, mem map[string]*keptEntry) (map
 		}
 	}
 	return out, nil
-}
-
-// cut takes what is to be written, by id, each once.
-func (q *quarantine) cut(held func(slot int) bool) []*keptEntry {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	all := map[string]*keptEntry{}
-	for i := range q.slots {
-		if !held(i) {
-			continue
-		}
-		for id, e := range q.slots[i].cut() {
-			all[id] = all[id].with(e)
-		}
-	}
-	return slices.SortedFunc(maps.Values(all), func(a, b *keptEntry) int { return cmp.Compare(a.ID, b.ID) })
-}
-
-// swap puts other contents into a slot and returns what was there.
-func (q *quarantine) swap(i int, s slot[keptEntry]) slot[keptEntry] {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	s, q.slots[i] = q.slots[i], s
-	return s
-}
-
-// giveBack lists again what could not be written.
-func (q *quarantine) giveBack() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := range q.slots {
-		q.slots[i].giveBack()
-	}
-}
-
-// settle forgets what was written.
-func (q *quarantine) settle() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := range q.slots {
-		q.slots[i].writing = nil
-	}
 }
 
 // entryChange says what becomes of a row that is there already. What is known of
