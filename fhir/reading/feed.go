@@ -107,7 +107,7 @@ func (s *Source) listed(ctx context.Context, o *want) (stream, error) {
 }
 
 // Next returns the next Observation; it is not Ok behind the last. It is valid
-// until Next is called again.
+// until Next is called again, its Mark for ever.
 func (f *Feed) Next(ctx context.Context) (Hit, error) {
 	for {
 		r, err := f.from.next(ctx)
@@ -115,7 +115,7 @@ func (f *Feed) Next(ctx context.Context) (Hit, error) {
 			return Hit{}, err
 		}
 		if f.want.takes(r) && !f.hidden(r) {
-			return Hit{s: f.s, r: r, desc: f.want.plan.desc}, nil
+			return Hit{s: f.s, r: r, order: r.order, desc: f.want.plan.desc}, nil
 		}
 	}
 }
@@ -133,9 +133,10 @@ func (f *Feed) hidden(r *reading) bool {
 
 // A Hit is an Observation that was found.
 type Hit struct {
-	s    *Source
-	r    *reading
-	desc bool
+	s     *Source
+	r     *reading
+	order order
+	desc  bool
 }
 
 // Ok tells whether there is one.
@@ -143,11 +144,11 @@ func (h Hit) Ok() bool { return h.r != nil }
 
 // At is the time that hits are ordered by: when the reading was taken, or when
 // a block or a period begins.
-func (h Hit) At() vigil.Instant { return h.r.order.at }
+func (h Hit) At() vigil.Instant { return h.order.at }
 
 // Mark is where a page ends that ends with this hit (Query.After). It says
 // nothing about a patient.
-func (h Hit) Mark() string { return h.r.order.cursor(h.desc) }
+func (h Hit) Mark() string { return h.order.cursor(h.desc) }
 
 // AppendID appends the id.
 func (h Hit) AppendID(dst []byte) []byte { return h.s.appendReadingID(dst, h.r) }

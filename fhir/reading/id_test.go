@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/vigil-iomt/vigil"
 )
 
@@ -211,6 +213,22 @@ func FuzzCursorAndID(f *testing.F) {
 		}
 		if x, ok := src.parseID(s); ok && string(src.appendID(nil, x)) != s {
 			t.Errorf("%q names the same as another id", s)
+		}
+	})
+}
+
+func TestTimesAreThoseOfTheCalendar(t *testing.T) {
+	for _, x := range []vigil.Instant{0, 1, -1, 951_782_400_000_000, 951_868_800_000_000, 4_107_542_400_000_000, -62_135_596_800_000_000} {
+		want := x.Time().Format("2006-01-02T15:04:05.999999Z07:00")
+		if got := string(appendTime(nil, x)); got != want {
+			t.Errorf("%d: got %s, want %s", x, got, want)
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		x := vigil.Instant(rapid.Int64Range(-62_135_596_800_000_000, 253_402_300_799_999_999).Draw(rt, "time"))
+		want := x.Time().Format("2006-01-02T15:04:05.999999Z07:00")
+		if got := string(appendTime(nil, x)); got != want {
+			rt.Fatalf("%d: got %s, want %s", x, got, want)
 		}
 	})
 }

@@ -185,6 +185,10 @@ type strand struct {
 	wave  *waveStream
 	next  *reading
 	held  *reading // read already, of the next period
+
+	peeked []*vigil.Point
+	spare  [2]reading
+	turn   int
 }
 
 // advance fetches the next reading; next is nil behind the last.
@@ -209,31 +213,55 @@ func (s *strand) advance(ctx context.Context) error {
 	return err
 }
 
-// take reads the next points that belong together, nil behind the last.
+// take reads the next points that belong together, nil behind the last. What it
+// returned before last is used again, unless it is kept.
 func (s *strand) take(ctx context.Context) (*reading, error) {
-	var first *vigil.Point
-	peeked := make([]*vigil.Point, len(s.parts))
+	if s.peeked == nil {
+		s.peeked = make([]*vigil.Point, len(s.parts))
+	}
+	first := -1
+	var o order
 	for i, p := range s.parts {
 		pt, err := p.peek(ctx)
 		if err != nil {
 			return nil, err
 		}
-		peeked[i] = pt
-		if pt != nil && (first == nil || before(s.pointOrder(pt), s.pointOrder(first), s.desc)) {
-			first = pt
+		s.peeked[i] = pt
+		if pt == nil {
+			continue
+		}
+		if x := s.pointOrder(pt); first < 0 || before(x, o, s.desc) {
+			first, o = i, x
 		}
 	}
-	if first == nil {
+	if first < 0 {
 		return nil, nil
 	}
-	r := &reading{g: s.g, order: s.pointOrder(first), points: make([]vigil.Point, len(s.parts))}
-	for i, p := range peeked {
-		if p != nil && s.pointOrder(p) == r.order {
+	r := s.blank()
+	r.order = o
+	for i, p := range s.peeked {
+		if p != nil && (i == first || s.pointOrder(p) == o) {
 			r.points[i] = *p
 			s.parts[i].skip()
+		} else {
+			r.points[i] = vigil.Point{}
 		}
 	}
 	return r, nil
+}
+
+// blank returns an empty reading: a new one where readings are kept, else one
+// of two that take turns, because one is given out while the next waits here.
+func (s *strand) blank() *reading {
+	if s.g.period > 0 {
+		return &reading{g: s.g, points: make([]vigil.Point, len(s.parts))}
+	}
+	s.turn = 1 - s.turn
+	r := &s.spare[s.turn]
+	if r.g == nil {
+		r.g, r.points = s.g, make([]vigil.Point, len(s.parts))
+	}
+	return r
 }
 
 // pointOrder is the place of a point. Parts of a panel whose keys are positions
