@@ -9,20 +9,20 @@ import (
 // maxXHTMLDepth bounds how deep the elements of a narrative lie in each other.
 const maxXHTMLDepth = 128
 
-// XHTML says what is wrong with a narrative's div (R4 narrative.html, txt-1 and
-// txt-2), "" if nothing: it must be well-formed XML without entities but the
-// five of XML, one div in the XHTML namespace with some content, and have only
-// the elements and attributes of the formatting chapters of HTML 4.0, nothing
-// active.
-func XHTML(div []byte) string {
+// XHTML says what is wrong with a narrative's div (R4 narrative.html), "" if
+// nothing, and the key of the invariant. For txt-1 it must be well-formed XML
+// without entities but the five of XML, one div in the XHTML namespace, and have
+// only the elements and attributes of the formatting chapters of HTML 4.0,
+// nothing active; for txt-2 it must have some content.
+func XHTML(div []byte) (problem, key string) {
 	s := xhtmlScanner{src: div}
 	if err := s.run(); err != nil {
-		return err.Error()
+		return err.Error(), "txt-1"
 	}
 	if !s.content {
-		return "the narrative has neither text nor an image"
+		return "the narrative has neither text nor an image", "txt-2"
 	}
-	return ""
+	return "", ""
 }
 
 // An xhtmlScanner reads a div once. Names are pieces of the source.
