@@ -32,6 +32,7 @@ type Set struct {
 	compartments map[string]map[string][]string
 	defs         library
 	packages     []*Package
+	made         sync.Map // *Definition → *Profile whose snapshot was generated
 }
 
 func load(b []byte) (*Set, error) {

@@ -1,0 +1,107 @@
+package schema
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const usCore = "../../../shared/data/us-core/us-core-6.1.0.tgz"
+
+func guide(t testing.TB) *Package {
+	t.Helper()
+	f, err := os.Open(usCore)
+	if err != nil {
+		t.Skipf("the US Core package is not here: %v", err)
+	}
+	defer f.Close()
+	p, err := ReadPackage(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestUSCoreSnapshots makes all snapshots of the guide from the differentials and
+// compares them with those that the guide ships, fact by fact.
+func TestUSCoreSnapshots(t *testing.T) {
+	p := guide(t)
+	s, err := R4().With(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, d := range p.Definitions() {
+		if d.Kind != "StructureDefinition" || d.Derived != "constraint" {
+			continue
+		}
+		b, err := d.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := ParseProfile(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Snapshot(b)
+		if strings.HasSuffix(d.URL, "/us-core-questionnaireresponse") {
+			if err == nil {
+				t.Error("a snapshot was made although the guide that it builds on (SDC) is not here")
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", d.URL, err)
+			continue
+		}
+		n++
+		compare(t, got, want)
+	}
+	if n != 58 {
+		t.Errorf("compared %d profiles", n)
+	}
+}
+
+func compare(t *testing.T, got, want *Profile) {
+	t.Helper()
+	for _, w := range want.Elements {
+		g := got.Element(w.ID)
+		if g == nil {
+			t.Errorf("%s: lacks %s", want.Name, w.ID)
+			continue
+		}
+		if a, b := facts(g), facts(w); a != b {
+			t.Errorf("%s %s:\n got %s\nwant %s", want.Name, w.ID, a, b)
+		}
+	}
+	for _, g := range got.Elements {
+		if want.Element(g.ID) == nil {
+			t.Errorf("%s: has too many: %s", want.Name, g.ID)
+		}
+	}
+}
+
+// facts is what a validator asks of an element.
+func facts(e *Element) string {
+	var keys []string
+	for _, c := range e.Constraints {
+		keys = append(keys, c.Key)
+	}
+	slices.Sort(keys)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d..%d %v %v must=%v mod=%v sum=%v ref=%s base=%v", e.Slice, e.Min, e.Max, e.Types, keys, e.MustHave, e.Modifier, e.Summary, e.Reference, e.Base)
+	if e.Slicing != nil {
+		fmt.Fprintf(&b, " slicing=%v", *e.Slicing)
+	}
+	if e.Binding != nil {
+		fmt.Fprintf(&b, " binding=%v", *e.Binding)
+	}
+	for _, v := range []*Value{e.Fixed, e.Pattern, e.MinValue, e.MaxValue} {
+		if v != nil {
+			fmt.Fprintf(&b, " %s=%s", v.Type, v.JSON())
+		}
+	}
+	return b.String()
+}
