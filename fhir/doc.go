@@ -21,6 +21,7 @@
 //	topic   subscriptions
 //	bulk    export and import
 //	reading readings as resources
+//	roster  patients and devices of the registry as resources
 package fhir
 
 import (

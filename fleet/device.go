@@ -3,6 +3,7 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"reflect"
 	"slices"
 
 	"github.com/vigil-iomt/vigil"
@@ -64,6 +65,31 @@ func (r *Registry) checkDevice(d vigil.Device) error {
 		}
 	}
 	return nil
+}
+
+// PutDevice registers a device that is known from elsewhere, with a secret that
+// nobody knows until a new one is asked for, or replaces its names and numbers.
+// Its profile and rights stay as they are here. When all is known already,
+// nothing is written.
+func (r *Registry) PutDevice(ctx context.Context, d vigil.Device) error {
+	_, hash := newSecret()
+	return r.change(ctx, func() (draft, error) {
+		old, known := r.find(d.ID)
+		if !known {
+			if err := r.checkDevice(d); err != nil {
+				return draft{}, err
+			}
+			d.Created = r.now()
+			return only(ctx, r, kindDevice, string(d.ID), 0, registered{Device: d, Secret: hash})
+		}
+		rec := old.rec
+		rec.Name, rec.Maker, rec.Model, rec.Serial = d.Name, d.Maker, d.Model, d.Serial
+		rec.UDI, rec.Firmware = d.UDI, d.Firmware
+		if reflect.DeepEqual(rec, old.rec) {
+			return draft{}, nil
+		}
+		return only(ctx, r, kindDevice, string(d.ID), old.version, rec)
+	})
 }
 
 // UpdateDevice replaces what is known about a device: names, serial, firmware,

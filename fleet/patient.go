@@ -23,13 +23,36 @@ func (r *Registry) AddPatient(ctx context.Context, p vigil.Patient) (vigil.Patie
 		if err := r.checkPatient(p); err != nil {
 			return draft{}, err
 		}
+		if _, ok := r.Patient(p.ID); ok {
+			return draft{}, vigil.Errorf(vigil.Conflicting, "a patient with this id is registered already")
+		}
 		p.Created = r.now()
 		return only(ctx, r, kindPatient, string(p.ID), 0, p)
 	})
 	return p, err
 }
 
-// checkPatient says what is wrong with a patient to be registered.
+// PutPatient registers a patient, or replaces what is known of one. When that is
+// known already, nothing is written.
+func (r *Registry) PutPatient(ctx context.Context, p vigil.Patient) error {
+	return r.change(ctx, func() (draft, error) {
+		if err := r.checkPatient(p); err != nil {
+			return draft{}, err
+		}
+		r.mu.RLock()
+		old, known := r.patients[p.ID]
+		r.mu.RUnlock()
+		if p.Created = old.rec.Created; !known {
+			p.Created = r.now()
+		}
+		if p == old.rec {
+			return draft{}, nil
+		}
+		return only(ctx, r, kindPatient, string(p.ID), old.version, p)
+	})
+}
+
+// checkPatient says what is wrong with what is to be known of a patient.
 func (r *Registry) checkPatient(p vigil.Patient) error {
 	bad := func(path, msg string) error { return &vigil.Error{Kind: vigil.Invalid, Path: path, Msg: msg} }
 	switch {
@@ -47,10 +70,7 @@ func (r *Registry) checkPatient(p vigil.Patient) error {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if _, ok := r.patients[p.ID]; ok {
-		return vigil.Errorf(vigil.Conflicting, "a patient with this id is registered already")
-	}
-	if _, ok := r.byMRN[p.MRN]; ok && p.MRN != "" {
+	if owner, ok := r.byMRN[p.MRN]; ok && p.MRN != "" && owner != p.ID {
 		return &vigil.Error{Kind: vigil.Conflicting, Path: "/mrn", Msg: "this record number belongs to another patient"}
 	}
 	return nil
@@ -58,6 +78,9 @@ func (r *Registry) checkPatient(p vigil.Patient) error {
 
 // putPatient puts a patient into memory. The caller holds mu.
 func (r *Registry) putPatient(k kept[vigil.Patient]) []note {
+	if old := r.patients[k.rec.ID].rec.MRN; old != "" && r.byMRN[old] == k.rec.ID {
+		delete(r.byMRN, old)
+	}
 	r.patients[k.rec.ID] = k
 	if k.rec.MRN != "" {
 		r.byMRN[k.rec.MRN] = k.rec.ID
