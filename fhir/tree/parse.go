@@ -378,3 +378,12 @@ func (p *parser) digits() bool {
 	}
 	return p.i > start
 }
+
+// IsNumber reports whether a text is a JSON number.
+func IsNumber(s string) bool {
+	if s == "" || s[0] != '-' && (s[0] < '0' || s[0] > '9') {
+		return false
+	}
+	p := parser{d: &Doc{text: s}, s: s}
+	return p.number() == nil && p.i == len(s)
+}
