@@ -330,16 +330,16 @@ func (m *machine) sortKeys(n *node, in []Item, keys []step) ([]sortRow, error) {
 	return rows, nil
 }
 
-// orderRows puts what has no key first, as the specification says for empty.
+// orderRows puts what has no key first, in both directions.
 func orderRows(a, b sortRow, down []bool) int {
 	for i := range a.keys {
 		order := 0
 		switch x, y := &a.keys[i], &b.keys[i]; {
 		case !x.Ok() && !y.Ok():
 		case !x.Ok():
-			order = -1
+			return -1
 		case !y.Ok():
-			order = 1
+			return 1
 		default:
 			order, _, _ = compare(x, y)
 		}

@@ -243,8 +243,7 @@ func recoded(how, format, s string) (string, bool) {
 	case "unescape html":
 		return html.UnescapeString(s), true
 	case "unescape json":
-		v, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `\/`, "/") + `"`)
-		return v, err == nil
+		return unescapeJSON(s)
 	}
 	var b []byte
 	err := strconv.ErrSyntax
@@ -257,6 +256,28 @@ func recoded(how, format, s string) (string, bool) {
 		b, err = base64.URLEncoding.DecodeString(s)
 	}
 	return string(b), err == nil && utf8.Valid(b)
+}
+
+// unescapeJSON takes quotes without a backslash, too: literals of FHIRPath have
+// taken theirs away.
+func unescapeJSON(s string) (string, bool) {
+	b := []byte{'"'}
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s):
+			b = append(b, s[i], s[i+1])
+			i++
+		case s[i] == '"':
+			b = append(b, '\\', '"')
+		default:
+			b = append(b, s[i])
+		}
+	}
+	d, err := tree.Parse(append(b, '"'))
+	if err != nil {
+		return "", false
+	}
+	return d.Root().Text(), true
 }
 
 func split(m *machine, n *node, in []Item, args [][]Item, out []Item) ([]Item, error) {
