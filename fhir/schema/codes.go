@@ -94,7 +94,7 @@ func ParseCodeSystem(b []byte) (*CodeSystem, error) {
 		URL: n.Get("url").Text(), Version: n.Get("version").Text(), Name: n.Get("name").Text(), Title: n.Get("title").Text(),
 		Status: n.Get("status").Text(), Content: n.Get("content").Text(), Supplements: n.Get("supplements").Text(),
 		ValueSet: n.Get("valueSet").Text(), HierarchyMeaning: n.Get("hierarchyMeaning").Text(),
-		CaseSensitive: n.Get("caseSensitive").Bool(),
+		CaseSensitive: !n.Get("caseSensitive").Ok() || n.Get("caseSensitive").Bool(),
 	}
 	for f := range n.Get("filter").Items() {
 		c.Filters = append(c.Filters, f.Get("code").Text())
