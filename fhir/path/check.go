@@ -148,6 +148,9 @@ func (t typist) name(n *node, this shape) (shape, error) {
 	if err != nil {
 		return shape{}, err
 	}
+	if of := t.set.Type(n.text); of != nil && s.open && n.left == nil && of.Kind == schema.Resource {
+		return shape{types: []*schema.Type{of}}, nil
+	}
 	out := shape{open: s.open || s.kinds != 0, unordered: s.unordered}
 	for _, of := range s.types {
 		if n.left == nil && of.Is(n.text) {

@@ -325,6 +325,7 @@ func (c *compiler) is(n, of *node, spec typeSpec) (pred, error) {
 	if err != nil {
 		return nil, err
 	}
+	lenient := !c.strict && spec.space == ""
 	return func(m *machine, this []Item) (tri, error) {
 		in, owned, err := m.input(left, this)
 		if err != nil {
@@ -335,7 +336,7 @@ func (c *compiler) is(n, of *node, spec typeSpec) (pred, error) {
 		}
 		t := none
 		if len(in) == 1 {
-			t = triOf(in[0].is(spec, false))
+			t = triOf(in[0].is(spec, false) || lenient && in[0].primitive(spec))
 		} else if len(in) > 1 {
 			return none, fail(n, "is tests one value, there are %d", len(in))
 		}

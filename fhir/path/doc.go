@@ -64,8 +64,9 @@ type Expr struct {
 // An Option changes how an expression is compiled.
 type Option func(*compiler)
 
-// Strict lets `as` and as() fail on more than one item, as N1 §6.3.3 says. The
-// search parameters of R4 use it on many, so that it usually filters.
+// Strict follows N1 to the letter where the definitions of R4 do not: `as` fails
+// on more than one item (§6.3.3), though search parameters use it on many, and a
+// FHIR boolean is no System.Boolean, though que-7 says `answer is Boolean`.
 func Strict() Option { return func(c *compiler) { c.strict = true } }
 
 // A Function is added by a room that knows more, such as getResourceKey() of
@@ -158,15 +159,28 @@ func (e *Expr) Append(ctx *Context, in Item, out []Item) ([]Item, error) {
 	return out, err
 }
 
-// Bool evaluates an invariant: true when the result is true, or one item that
-// is no boolean (N1 §4.5). An empty result is false.
+// Bool evaluates a condition: true when the result is true, or one item that is
+// no boolean (N1 §4.5). An empty result is false.
 func (e *Expr) Bool(ctx *Context, in Item) (bool, error) {
+	t, err := e.truth(ctx, in)
+	return t == yes, err
+}
+
+// Holds evaluates an invariant: it is broken only when the result is false. An
+// empty result is no breach: ref-1 of R4 gives one for each Reference that has
+// only a display.
+func (e *Expr) Holds(ctx *Context, in Item) (bool, error) {
+	t, err := e.truth(ctx, in)
+	return t != no, err
+}
+
+func (e *Expr) truth(ctx *Context, in Item) (tri, error) {
 	m := e.machine(ctx, nil)
 	m.in[0] = in
 	m.start(m.in[:])
 	t, err := e.pred(m, m.in[:])
 	e.done(m)
-	return t == yes, err
+	return t, err
 }
 
 func (e *Expr) machine(ctx *Context, in []Item) *machine {

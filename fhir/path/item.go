@@ -334,3 +334,9 @@ func (i *Item) is(spec typeSpec, exact bool) bool {
 	}
 	return i.typ.Is(spec.name)
 }
+
+// primitive tells whether a primitive element has a value of the type of
+// System: invariants of R4 ask so, as que-7 with `answer is Boolean`.
+func (i *Item) primitive(spec typeSpec) bool {
+	return i.typ != nil && i.typ.Kind == schema.Primitive && systemName(i.kind()) == spec.name && i.hasValue()
+}
