@@ -4,44 +4,53 @@ import (
 	"strings"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
+	"github.com/vigil-iomt/vigil/fhir/terms"
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
-// An Answer says whether a code is in a value set.
-type Answer uint8
-
-// The answers. Unknown is one where a code system or a value set is not
-// loaded: it never makes a document wrong.
-const (
-	Unknown Answer = iota
-	Yes
-	No
-)
-
 // Terms is where bindings are looked up. The system is "" for elements of type
-// code, whose system the value set says.
+// code, whose system the value set says. What is not known never makes a
+// document wrong.
 type Terms interface {
-	Has(valueSet, system, code string) Answer
+	Has(valueSet, system, code string) terms.Answer
 }
 
 // A binding is what codes are checked against.
 type binding struct {
 	valueSet string
 	strength schema.Strength
-	most     string // what not even an extensible binding may leave
+	level    Level    // from which it is checked
+	most     *binding // what not even an extensible binding may leave
+	lenient  bool     // a text alone will do
 }
 
-// bind returns what is to be checked of a binding at the level of rules; nil
-// when nothing is.
+// bind returns what is to be checked of a binding; nil when nothing is.
 func (c *Checker) bind(b *schema.Binding) *binding {
-	if c.terms == nil || b.ValueSet == "" || b.Strength != schema.Required {
+	if c.terms == nil || b.ValueSet == "" || b.Strength != schema.Required && b.Strength != schema.Extensible && b.Max == "" {
 		return nil
 	}
-	return &binding{valueSet: b.ValueSet, strength: b.Strength, most: b.Max}
+	return newBinding(b)
+}
+
+func newBinding(b *schema.Binding) *binding {
+	x := &binding{valueSet: b.ValueSet, strength: b.Strength, level: Profiles}
+	if b.Strength == schema.Required {
+		x.level = Rules
+	} else if b.Max != "" {
+		x.most = &binding{valueSet: b.Max, strength: schema.Required, level: Profiles, lenient: true}
+	}
+	return x
 }
 
 // bound checks a value against a binding (R4 terminologies.html section 4.1.5).
 func (w *walk) bound(v tree.Node, s *shape, b *binding) {
+	if b.strength == schema.Preferred || b.strength == schema.Example {
+		w.bound(v, s, b.most)
+		return
+	}
+	if b.most != nil {
+		w.bound(v, s, b.most)
+	}
 	switch s.isa {
 	case isConcept:
 		w.concept(v, b)
@@ -59,14 +68,14 @@ func (w *walk) bound(v tree.Node, s *shape, b *binding) {
 }
 
 func (w *walk) code(v tree.Node, system string, b *binding) {
-	if w.c.terms.Has(b.valueSet, system, v.Text()) == No {
+	if w.c.terms.Has(b.valueSet, system, v.Text()) == terms.No {
 		w.outside(v, b, v.Text())
 	}
 }
 
 func (w *walk) coding(v tree.Node, b *binding) {
 	code := v.Get("code")
-	if code.Ok() && w.c.terms.Has(b.valueSet, v.Get("system").Text(), code.Text()) == No {
+	if code.Ok() && w.c.terms.Has(b.valueSet, v.Get("system").Text(), code.Text()) == terms.No {
 		w.outside(v, b, code.Text())
 	}
 }
@@ -79,7 +88,7 @@ func (w *walk) concept(v tree.Node, b *binding) {
 		if !code.Ok() {
 			continue
 		}
-		if w.c.terms.Has(b.valueSet, coding.Get("system").Text(), code.Text()) != No {
+		if w.c.terms.Has(b.valueSet, coding.Get("system").Text(), code.Text()) != terms.No {
 			return
 		}
 		if codes == 0 {
@@ -90,7 +99,7 @@ func (w *walk) concept(v tree.Node, b *binding) {
 	switch {
 	case codes > 0:
 		w.outside(v, b, first)
-	case b.strength == schema.Required && !v.Get("extension").Ok():
+	case b.strength == schema.Required && !b.lenient && !v.Get("extension").Ok():
 		w.fail(v, "code-invalid", "binding", "a code of the value set %s is required", b.valueSet)
 	}
 }

@@ -20,8 +20,8 @@ const (
 // Options say what one check looks at.
 type Options struct {
 	Level Level
-	// Profiles are checked beside those that meta.profile names, at whatever
-	// level; a canonical may end in |version.
+	// Profiles are checked of the document beside those that meta.profile names;
+	// a canonical may end in |version. With any, the level is Profiles.
 	Profiles []string
 	// Resolver finds what a reference points to outside of the document: the
 	// resource, or nil when it is not known. Without it such references are
@@ -61,8 +61,14 @@ func (c *Checker) Check(doc *tree.Doc, o Options) []Issue {
 	if o.Limit <= 0 {
 		o.Limit = 100
 	}
-	w := walk{c: c, o: &o, root: doc.Root()}
-	w.frames = w.space[:0]
+	if len(o.Profiles) > 0 {
+		o.Level = Profiles
+	}
+	w := walk{c: c, o: &o, root: doc.Root(), doc: doc.Root()}
+	w.frames, w.up = w.space[:0], w.room[:0]
+	if o.Level >= Rules {
+		w.surroundings()
+	}
 	w.document()
 	return w.finish()
 }
@@ -80,9 +86,6 @@ func (w *walk) document() {
 	}
 	w.push(s.t.Name)
 	w.resource(n, s)
-	if w.o.Level >= Profiles || len(w.o.Profiles) > 0 {
-		w.profiles(n, s)
-	}
 	w.pop()
 }
 
@@ -103,8 +106,10 @@ func (w *walk) resourceShape(n tree.Node) *shape {
 // resource checks a resource wherever it stands: its elements, then its rules
 // with itself as %resource.
 func (w *walk) resource(n tree.Node, s *shape) {
-	outer := w.within
-	w.within = n
+	outer := w.enter(n, s)
 	w.object(n, s, nil)
-	w.within = outer
+	if w.o.Level >= Profiles {
+		w.profiles(n, s)
+	}
+	w.context.Resource = outer
 }

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
+	"github.com/vigil-iomt/vigil/fhir/terms"
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
 const data = "../../../shared/data/"
 
-func checker() *Checker { return New(schema.R4(), nil) }
+func checker() *Checker { return New(schema.R4(), terms.New(schema.R4())) }
 
 func examples(t testing.TB, dir string) map[string][]byte {
 	files, _ := filepath.Glob(filepath.Join(data, dir, "*.json"))

@@ -35,6 +35,19 @@ type term struct {
 // them for each resource that a device writes would help nobody.
 var practice = map[string]bool{"dom-6": true}
 
+// repaired are invariants whose expressions do not say what their texts say. The
+// type of a FHIR boolean is boolean, not Boolean; and where two times or
+// quantities cannot be compared, as 2020 and 2020-05, nothing says that they
+// stand in the wrong order.
+var repaired = map[string]string{
+	"operator = 'exists' implies (answer is Boolean)": "operator = 'exists' implies (answer is boolean)",
+
+	"start.hasValue().not() or end.hasValue().not() or (start <= end)":                       "start.empty() or end.empty() or (start > end).where($this).empty()",
+	"low.empty() or high.empty() or (low <= high)":                                           "low.empty() or high.empty() or (low > high).where($this).empty()",
+	"lastModified.exists().not() or authoredOn.exists().not() or lastModified >= authoredOn": "lastModified.empty() or authoredOn.empty() or (lastModified < authoredOn).where($this).empty()",
+	"whenHandedOver.empty() or whenPrepared.empty() or whenHandedOver >= whenPrepared":       "whenHandedOver.empty() or whenPrepared.empty() or (whenHandedOver < whenPrepared).where($this).empty()",
+}
+
 func newRule(i *schema.Invariant) *rule {
 	r := &rule{key: i.Key, severity: Error, human: i.Human, text: i.Expression, level: Rules}
 	if i.Warning {
@@ -43,14 +56,18 @@ func newRule(i *schema.Invariant) *rule {
 	if practice[i.Key] {
 		r.level = Profiles
 	}
-	r.expr = compile(i.Expression)
+	if text := repaired[i.Expression]; text != "" {
+		r.text = text
+	}
+	r.expr = compile(r.text)
 	return r
 }
 
 // on reads the alternatives of a rule that the members of a type answer.
 func (r *rule) on(t *schema.Type) held {
-	h := held{rule: r, whole: true}
-	for _, part := range alternatives(r.text) {
+	parts := alternatives(r.text)
+	h := held{rule: r, whole: len(parts) > 0}
+	for _, part := range parts {
 		if x, ok := termOf(part, t); ok {
 			h.any = append(h.any, x)
 		} else {

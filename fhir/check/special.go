@@ -14,6 +14,9 @@ func (w *walk) special(n tree.Node, s *shape, e *element, seen *bits) {
 		w.reference(n, e)
 	case isExtension:
 		w.extension(n, s, seen)
+		if w.o.Level >= Profiles {
+			w.defined(n, s, e)
+		}
 	case isQuantity:
 		if e != nil && e.simple && n.Get("comparator").Ok() {
 			w.fail(n, "invariant", "sqty-1", "%s must not have a comparator", e.f.Path)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"github.com/vigil-iomt/vigil/fhir/path"
 	"github.com/vigil-iomt/vigil/fhir/schema"
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
@@ -9,18 +10,29 @@ import (
 type walk struct {
 	c      *Checker
 	o      *Options
-	root   tree.Node            // %rootResource unless a resource within a Bundle is
-	within tree.Node            // the innermost resource around where the walk is
-	points []string             // fragments that something within the root points to
-	inside map[string]tree.Node // contained resources of the root by id, made when asked for
+	doc    tree.Node // the document that is checked
+	root   tree.Node // %rootResource: the document, or a resource within a Bundle
+	points []string  // fragments that something within the root points to
 	issues []Issue
 	cut    bool // there was more than the limit
-	silent bool // only whether something is wrong is asked
-	wrong  bool
-	depth  int
-	rules  ruleRun
+
+	inside  map[string]tree.Node // contained resources of the root by id, made when asked for
+	bundled map[string]tree.Node // resources of the Bundle by address, made when asked for
+	context path.Context
+
+	// Of profiles.
+	by      *guide // the one that is checked
+	silent  bool   // only whether something is wrong is asked
+	wrong   bool
+	away    bool // what is checked is what a reference points to
+	steps   int  // what they have cost
+	nesting int
+	spent   bool
+
+	up     []place // the objects around where the walk is, and that one
 	frames []frame
 	space  [24]frame
+	room   [16]place
 }
 
 // chosen remembers which type of a choice element was met.
@@ -46,6 +58,7 @@ func (w *walk) object(n tree.Node, s *shape, e *element) {
 		picks  = choice[:0]
 		inside int // members that are content: not id, not resourceType
 	)
+	w.up = append(w.up, place{n, s, e})
 	for name, v := range n.Members() {
 		f, t := s.t.Field(name)
 		if f == nil {
@@ -64,12 +77,14 @@ func (w *walk) object(n tree.Node, s *shape, e *element) {
 	w.missing(n, s, &seen)
 	if inside == 0 && !s.resource {
 		w.fail(n, "structure", "ele-1", "an element must have a value or children")
+		w.up = w.up[:len(w.up)-1]
 		return
 	}
 	w.special(n, s, e, &seen)
 	if w.o.Level >= Rules {
 		w.hold(n, s, e, &seen)
 	}
+	w.up = w.up[:len(w.up)-1]
 }
 
 // other checks a member that is no field: the resourceType, the id and
@@ -189,7 +204,7 @@ func (w *walk) value(n tree.Node, e *element, s *shape, v tree.Node, i int) {
 	default:
 		w.object(v, s, e)
 	}
-	if e.binding != nil && w.o.Level >= Rules {
+	if e.binding != nil && w.o.Level >= e.binding.level {
 		w.bound(v, s, e.binding)
 	}
 }
@@ -249,6 +264,8 @@ func (w *walk) extra(n tree.Node, e *element, s *shape, v tree.Node, alone bool)
 		return
 	}
 	inside := false
+	w.up = append(w.up, place{v, s, e})
+	defer func() { w.up = w.up[:len(w.up)-1] }()
 	for name, m := range v.Members() {
 		f, t := s.t.Field(name)
 		if f == nil {
@@ -288,10 +305,10 @@ func (w *walk) inner(v tree.Node, s *shape, e *element) {
 		return
 	}
 	// A resource in a Bundle or Parameters stands for itself.
-	root, points, inside := w.root, w.points, w.inside
+	root, points, inside, item := w.root, w.points, w.inside, w.context.Root
 	w.root, w.points, w.inside = v, nil, nil
 	w.resource(v, of)
-	w.root, w.points, w.inside = root, points, inside
+	w.root, w.points, w.inside, w.context.Root = root, points, inside, item
 }
 
 // contained checks what holds for every contained resource (R4 references.html

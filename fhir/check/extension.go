@@ -1,0 +1,97 @@
+package check
+
+import (
+	"strings"
+
+	"github.com/vigil-iomt/vigil/fhir/schema"
+	"github.com/vigil-iomt/vigil/fhir/tree"
+)
+
+// A place is an object on the way from the root to where a walk is.
+type place struct {
+	n tree.Node
+	s *shape
+	e *element
+}
+
+// defined checks an extension against its definition (R4 extensibility.html):
+// that there is one, that it may stand here, and its content. What stands inside
+// of another extension the definition of that one says.
+func (w *walk) defined(n tree.Node, s *shape, e *element) {
+	url := n.Get("url").Text()
+	if len(w.up) < 2 || url == "" {
+		return
+	}
+	holder := w.up[len(w.up)-2]
+	if holder.s.isa == isExtension && !scheme(url) {
+		return
+	}
+	modifies := e != nil && e.f.Name == "modifierExtension"
+	g := w.c.guide(url)
+	if g == nil {
+		w.undefined(n, url, modifies)
+		return
+	}
+	if g.of.isa != isExtension {
+		w.fail(n, "extension", "extension", "%s is no extension", short([]byte(url)))
+		return
+	}
+	if g.p.Root().Modifier != modifies {
+		must := "an extension"
+		if !modifies {
+			must = "a modifierExtension"
+		}
+		w.fail(n, "extension", "extension", "%s must be %s", g.url, must)
+	}
+	if len(g.p.Context) > 0 && !w.fits(g.p.Context, &holder) {
+		w.fail(n, "extension", "context", "the extension %s must not stand here", g.url)
+	}
+	w.follow(n, s, g)
+}
+
+// undefined speaks of an extension whose definition is not loaded. Only those
+// of HL7 that ought to be there, and those that change a meaning, are worth it.
+func (w *walk) undefined(n tree.Node, url string, modifies bool) {
+	switch {
+	case modifies:
+		w.report(Warning, n, "extension", "extension", "the extension %s changes the meaning of what it stands at, and is not known", short([]byte(url)))
+	case strings.HasPrefix(url, "http://hl7.org/fhir/StructureDefinition/"):
+		w.report(Warning, n, "extension", "extension", "FHIR R4 has no extension %s", short([]byte(url)))
+	case !scheme(url):
+		w.report(Warning, n, "extension", "extension", "the url of an extension should be an absolute address")
+	}
+}
+
+// fits tells whether an extension may stand at a place.
+func (w *walk) fits(contexts []schema.Context, at *place) bool {
+	for _, c := range contexts {
+		switch c.Kind {
+		case "element":
+			if elementFits(c.Expression, at) {
+				return true
+			}
+		case "extension":
+			if at.s.isa == isExtension && at.n.Get("url").Text() == c.Expression {
+				return true
+			}
+		default: // fhirpath: whatever it selects
+			return true
+		}
+	}
+	return false
+}
+
+// elementFits tells whether a place is the element that a context names: by its
+// path, by its type or one of the types that this one specializes.
+func elementFits(expression string, at *place) bool {
+	if i := strings.IndexByte(expression, '#'); i >= 0 {
+		expression = expression[i+1:] // an element as a profile has it
+	}
+	expression = strings.TrimSuffix(expression, "[x]")
+	for t := at.s.t; t != nil; t = t.Base {
+		if t.Name == expression {
+			return true
+		}
+	}
+	return at.e != nil && strings.TrimSuffix(at.e.f.Path, "[x]") == expression || expression == "Element" && at.e != nil
+}
