@@ -109,7 +109,7 @@ func (m *machine) plain(a *access, n tree.Node, set *schema.Set, out []Item) []I
 			return out
 		}
 		if a.how == accessResource {
-			typ = set.Type(v.Get("resourceType").Text())
+			typ = typeIn(set, v.Get("resourceType").Text())
 		}
 		return append(out, Item{node: v, typ: typ, set: set})
 	}
@@ -118,7 +118,7 @@ func (m *machine) plain(a *access, n tree.Node, set *schema.Set, out []Item) []I
 			continue
 		}
 		if a.how == accessResource {
-			typ = set.Type(e.Get("resourceType").Text())
+			typ = typeIn(set, e.Get("resourceType").Text())
 		}
 		out = append(out, Item{node: e, typ: typ, set: set})
 	}
@@ -227,7 +227,7 @@ func (m *machine) child(i *Item, n tree.Node, name string, v, ext tree.Node, out
 		e.node = x
 		if x.Kind() == tree.Object {
 			if t := x.Get("resourceType"); t.Ok() && (e.typ == nil || e.typ.Kind == schema.Resource) {
-				e.typ = i.set.Type(t.Text())
+				e.typ = typeIn(i.set, t.Text())
 			}
 		}
 		out = append(out, e)

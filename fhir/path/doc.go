@@ -99,6 +99,9 @@ func Compile(text string, options ...Option) (*Expr, error) {
 	if e.pred, err = c.pred(root); err != nil {
 		return nil, err
 	}
+	if text == ele1 && len(c.added) == 0 {
+		e.pred = holdsElement
+	}
 	e.pool.New = func() any { return &machine{} }
 	return e, nil
 }

@@ -243,12 +243,7 @@ const fewItems = 12
 func (g *group) has(i *Item) bool {
 	if g.by == nil {
 		g.cost += len(g.items)
-		for j := range g.items {
-			if equal(&g.items[j], i) == yes {
-				return true
-			}
-		}
-		return false
+		return has(g.items, i)
 	}
 	same := g.by[g.hash(i)]
 	g.cost += len(same) + 1

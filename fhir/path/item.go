@@ -41,7 +41,7 @@ type TypeInfo struct{ Namespace, Name string }
 // ItemOf returns an item for a resource or for an element whose type its
 // resourceType says. A document of unknown type has items without types.
 func ItemOf(set *schema.Set, n tree.Node) Item {
-	return Item{node: n, set: set, typ: set.Type(n.Get("resourceType").Text())}
+	return Item{node: n, set: set, typ: typeIn(set, n.Get("resourceType").Text())}
 }
 
 // Element returns an item for an element of a document. ext is the member that
@@ -339,4 +339,12 @@ func (i *Item) is(spec typeSpec, exact bool) bool {
 // System: invariants of R4 ask so, as que-7 with `answer is Boolean`.
 func (i *Item) primitive(spec typeSpec) bool {
 	return i.typ != nil && i.typ.Kind == schema.Primitive && systemName(i.kind()) == spec.name && i.hasValue()
+}
+
+// typeIn looks a type up; without definitions there is none.
+func typeIn(set *schema.Set, name string) *schema.Type {
+	if set == nil {
+		return nil
+	}
+	return set.Type(name)
 }

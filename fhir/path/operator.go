@@ -338,6 +338,21 @@ func union(n *node, left, right step) step {
 
 // distinct appends items once each.
 func (m *machine) distinct(n *node, out []Item, lists ...[]Item) ([]Item, error) {
+	total := 0
+	for _, list := range lists {
+		total += len(list)
+	}
+	if total <= fewItems {
+		before := len(out)
+		for _, list := range lists {
+			for i := range list {
+				if !has(out[before:], &list[i]) {
+					out = append(out, list[i])
+				}
+			}
+		}
+		return out, m.spend(total*total, n)
+	}
 	var g group
 	for _, list := range lists {
 		for i := range list {
@@ -352,4 +367,14 @@ func (m *machine) distinct(n *node, out []Item, lists ...[]Item) ([]Item, error)
 		}
 	}
 	return out, nil
+}
+
+// has tells whether an equal item is among a few.
+func has(items []Item, i *Item) bool {
+	for j := range items {
+		if equal(&items[j], i) == yes {
+			return true
+		}
+	}
+	return false
 }

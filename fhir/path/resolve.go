@@ -8,10 +8,10 @@ import (
 )
 
 func extensionType(t *schema.Type, set *schema.Set) *schema.Type {
-	if t == nil || set == nil {
+	if t == nil {
 		return nil
 	}
-	return set.Type("Extension")
+	return typeIn(set, "Extension")
 }
 
 // resolve appends what references, canonicals and addresses mean; what cannot
