@@ -8,7 +8,7 @@ WEB     := web/dist/wall.html
 RECORDINGS ?= $(wildcard ../shared/data/mitdb)
 WEBSRC  := $(shell find web/src web/*.html web/*.ts web/package.json web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: demo build test test-all lint bench micro crash mutants fmt clean web api
+.PHONY: demo build test test-all lint bench bench-fhir micro crash mutants fmt clean web api
 
 demo: build            ## a simulated hospital in a throw-away folder, in the browser
 	$(BIN)/vigil demo $(if $(RECORDINGS),--recordings $(RECORDINGS))
@@ -40,6 +40,10 @@ endif
 
 bench: build           ## the table of figures, measured on this machine
 	@$(call both,$(BIN)/vigil bench all)
+
+BUNDLES ?= $(wildcard ../shared/data/synthea)
+bench-fhir: build      ## the figures of the FHIR server; BUNDLES is a folder of transactions
+	@$(call both,$(BIN)/vigil bench fhir $(if $(BUNDLES),--bundles $(BUNDLES)))
 
 micro:                 ## micro-benchmarks of the hot path, compared with the kept ones
 	scripts/micro

@@ -105,6 +105,10 @@ type Bench struct {
 	Warm, For time.Duration
 	// Kept is how many million readings are kept for the start with much data.
 	Kept int
+	// Observations is how many are kept to be searched by FHIR, Bundles a folder
+	// of transactions that are loaded; "" loads none.
+	Observations int
+	Bundles      string
 	// Profiles is a folder that takes a CPU profile of the server for each
 	// load; "" takes none.
 	Profiles string

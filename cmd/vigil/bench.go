@@ -19,6 +19,7 @@ type benchCmd struct {
 	Ingest benchIngestCmd `cmd:"" help:"Messages a second, and how soon they are acknowledged."`
 	Read   benchReadCmd   `cmd:"" help:"Reads, bytes on disk, start and memory."`
 	Live   benchLiveCmd   `cmd:"" help:"How late a value is on a screen."`
+	FHIR   benchFHIRCmd   `cmd:"" name:"fhir" help:"The FHIR server: writes, reads, searches, import, and bytes on disk."`
 	Crash  benchCrashCmd  `cmd:"" help:"Kill a server over and over under load and miss nothing."`
 }
 
@@ -235,6 +236,21 @@ type benchReadCmd struct{ benchReach }
 
 // Run measures it.
 func (cmd benchReadCmd) Run(c *console) error { return cmd.measureHere(c, (*bench.Bench).Read) }
+
+// benchFHIRCmd measures the FHIR server.
+type benchFHIRCmd struct {
+	benchFlags
+	Observations int    `help:"How many Observations are kept to be searched." default:"1000000"`
+	Bundles      string `help:"Folder of transactions to load (.json, .json.bz2), such as those of Synthea." placeholder:"DIR"`
+}
+
+// Run measures it.
+func (cmd benchFHIRCmd) Run(c *console) error {
+	return cmd.measure(c, func(b *bench.Bench, ctx context.Context) ([]bench.Row, error) {
+		b.Observations, b.Bundles = cmd.Observations, cmd.Bundles
+		return b.FHIR(ctx)
+	})
+}
 
 // benchLiveCmd measures the way to the screen.
 type benchLiveCmd struct{ benchReach }
