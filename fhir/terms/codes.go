@@ -164,6 +164,18 @@ type builder struct {
 	c      *cache
 	inner  map[string]*schema.ValueSet
 	active map[string]bool
+	steps  int
+}
+
+// maxSteps bounds the work on one value set, contained ones included, which
+// could otherwise name each other without end.
+const maxSteps = 5_000_000
+
+func (b *builder) spend(n int) error {
+	if b.steps += n + 1; b.steps > maxSteps {
+		return errTooMany
+	}
+	return nil
 }
 
 func (b *builder) build(vs *schema.ValueSet) (*Codes, error) {
@@ -212,6 +224,9 @@ func (b *builder) expansion(out *Codes, list []schema.Contained) {
 }
 
 func (b *builder) include(out *Codes, in *schema.Include) error {
+	if err := b.spend(len(in.Concepts) * (1 + len(in.ValueSets))); err != nil {
+		return err
+	}
 	within, unknownSet, err := b.imports(in.ValueSets)
 	if err != nil {
 		return err
@@ -226,13 +241,12 @@ func (b *builder) include(out *Codes, in *schema.Include) error {
 	}
 	switch {
 	case in.System == "":
-		b.all(out, within)
+		return b.all(out, within)
 	case len(in.Concepts) > 0:
 		b.listed(out, in, within)
-	default:
-		b.whole(out, in, within)
+		return nil
 	}
-	return nil
+	return b.whole(out, in, within)
 }
 
 // imports works out the value sets that an include names.
@@ -264,11 +278,14 @@ func (b *builder) imports(urls []string) (within []*Codes, missing string, err e
 }
 
 // all takes what is in all of some value sets.
-func (b *builder) all(out *Codes, within []*Codes) {
+func (b *builder) all(out *Codes, within []*Codes) error {
 	if len(within) == 0 {
-		return
+		return nil
 	}
 	first := within[0]
+	if err := b.spend(len(first.entries) * len(within)); err != nil {
+		return err
+	}
 	for _, e := range first.entries {
 		if inAll(within[1:], e.System, e.Code) {
 			out.add(e, first.folds(e.System))
@@ -277,9 +294,10 @@ func (b *builder) all(out *Codes, within []*Codes) {
 	for i := range within {
 		if why, ok := within[i].Listed(); !ok {
 			out.rules = append(out.rules, rule{within: within, why: why})
-			return
+			return nil
 		}
 	}
+	return nil
 }
 
 func inAll(within []*Codes, system, code string) bool {
@@ -342,7 +360,7 @@ func (b *builder) listed(out *Codes, in *schema.Include, within []*Codes) {
 }
 
 // whole takes all codes of a system that pass the filters.
-func (b *builder) whole(out *Codes, in *schema.Include, within []*Codes) {
+func (b *builder) whole(out *Codes, in *schema.Include, within []*Codes) error {
 	s := b.t.system(b.c, in.System, in.Version)
 	if s == nil || s.Content == "not-present" {
 		r := rule{system: in.System, within: within, why: "code system " + in.System + " is not loaded"}
@@ -352,14 +370,17 @@ func (b *builder) whole(out *Codes, in *schema.Include, within []*Codes) {
 			}
 		}
 		out.rules = append(out.rules, r)
-		return
+		return nil
+	}
+	if err := b.spend(len(s.Concepts) * (1 + len(in.Filters) + len(within))); err != nil {
+		return err
 	}
 	filters := make([]filter, 0, len(in.Filters))
 	for _, f := range in.Filters {
 		g := s.filter(f)
 		if g == nil {
 			out.rules = append(out.rules, rule{system: in.System, within: within, why: "filter " + f.Property + " " + f.Op + " is not supported"})
-			return
+			return nil
 		}
 		filters = append(filters, g)
 	}
@@ -378,6 +399,7 @@ next:
 	if !s.Complete() {
 		out.rules = append(out.rules, rule{system: in.System, known: s, within: within, why: "code system " + in.System + " is only here in part"})
 	}
+	return nil
 }
 
 func entry(s *system, at int32) Entry {
