@@ -57,7 +57,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if clean, ok := withoutEmpty(r.URL); ok {
-		http.Redirect(w, r, clean, http.StatusSeeOther)
+		http.Redirect(w, r, clean, http.StatusSeeOther) // #nosec G710 -- a path below /fhir, see withoutEmpty
 		return
 	}
 	p, file := h.page(r)
@@ -112,8 +112,7 @@ func withoutEmpty(u *url.URL) (string, bool) {
 		}
 		kept = append(kept, part)
 	}
-	out := *u
-	out.RawQuery = strings.Join(kept, "&")
+	out := url.URL{Path: "/fhir/" + strings.Join(split(u.Path), "/"), RawQuery: strings.Join(kept, "&")}
 	return out.RequestURI(), found
 }
 

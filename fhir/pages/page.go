@@ -208,9 +208,7 @@ func (h *Handler) formFor(p *page, parts []string, q url.Values) {
 	for _, param := range set.Params(name) {
 		f.Fields = append(f.Fields, field{param.Code, param.Kind, q.Get(param.Code), hint(param.Kind)})
 	}
-	for _, c := range []field{{"_sort", "", q.Get("_sort"), "-_lastUpdated"}, {"_count", "", q.Get("_count"), "50"}} {
-		f.Fields = append(f.Fields, c)
-	}
+	f.Fields = append(f.Fields, field{"_sort", "", q.Get("_sort"), "-_lastUpdated"}, field{"_count", "", q.Get("_count"), "50"})
 	// What is asked for already comes first.
 	slices.SortStableFunc(f.Fields, func(a, b field) int { return boolOrder(a.Value != "", b.Value != "") })
 	for name, values := range q {
