@@ -33,6 +33,7 @@ func Vigil() Plan {
 			"go.yaml.in/yaml/v3":                      {"devices", "sim", "app"},
 			"golang.org/x/sync":                       {"cmd", "app", "stream", "store", "sim", "live", "protocol", "bench"},
 			"golang.org/x/sys":                        {"app", "stream"},
+			"golang.org/x/text":                       {"fhir"},
 			"github.com/HdrHistogram/hdrhistogram-go": {"bench"},
 		},
 		Limits: Limits{File: 600, Function: 80, Interface: 5, Root: 2000},
