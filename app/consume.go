@@ -27,6 +27,7 @@ const storeName = "store"
 func (s *server) consumers() []consumer {
 	return []consumer{
 		{storeName, s.db.Consume},
+		{"posted", s.posted.consume},
 		{"live", s.hub.Consume},
 		{"sightings", s.watch.sightings.consume},
 	}

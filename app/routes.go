@@ -46,7 +46,7 @@ func (s *server) routes() http.Handler {
 // api is /api/v1.
 func (s *server) api(records *fhir.Handler) http.Handler {
 	return api.New(api.Config{
-		Registry: s.registry, Tokens: s.registry, Readings: s.db, Events: s.db, Quarantine: s.db,
+		Registry: s.registry, Tokens: s.registry, Readings: s.posted, Events: s.db, Quarantine: s.db,
 		Replay: func(ctx context.Context, entry string) (ingest.Replay, error) {
 			return s.ingest.Replay(ctx, s.db, entry)
 		},
@@ -57,7 +57,13 @@ func (s *server) api(records *fhir.Handler) http.Handler {
 			c := s.profiles.Load()
 			return c.Catalog, c.problems
 		},
-		Health: s.health, ObservationID: records.ObservationID, Permit: permit,
+		Health: s.health, ObservationID: func(id vigil.SeriesID, p vigil.Point) string {
+			if document, ok := s.posted.document(id, p.Taken); ok {
+				return document
+			}
+			return records.ObservationID(id, p)
+		},
+		Permit:  permit,
 		Version: Version().Vigil, Demo: s.o.Demo, Started: s.started, Now: time.Now, Log: s.log,
 	})
 }

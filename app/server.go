@@ -53,6 +53,7 @@ type server struct {
 	mqtt     *mqtt.Driver
 	httpin   *httpin.Handler
 	db       *store.DB
+	posted   *posted // the store, and what is kept elsewhere
 	journal  *stream.Journal
 	registry *fleet.Registry
 	ingest   *ingest.Ingest
@@ -130,8 +131,9 @@ func (s *server) open(ctx context.Context) error {
 	if s.install, err = s.installed(ctx); err != nil {
 		return err
 	}
+	s.posted = newPosted(s.db, time.Now)
 	s.hub = live.New(live.Config{
-		Snapshot: s.db, Events: s.db, Resolver: s.db, Partitions: s.c.Partitions, Epoch: s.install.ID,
+		Snapshot: s.posted, Events: s.db, Resolver: s.posted, Partitions: s.c.Partitions, Epoch: s.install.ID,
 		Serves: s.registry.ServedAt, Heartbeat: s.heartbeat, Devices: s.deviceIDs, Now: time.Now, Log: s.log,
 	})
 	s.chain = s.consumers()

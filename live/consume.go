@@ -111,14 +111,14 @@ func (n *intake) record(r *vigil.Record) {
 	ms := n.sh.source(r)
 	for i := range r.Readings {
 		v := &r.Readings[i]
-		if v.Quality.Has(vigil.StoredElsewhere) {
-			continue
-		}
 		s := n.h.find(n.sh, ms, r, v.Metric)
-		if s == nil {
-			continue
+		switch {
+		case s == nil:
+		case v.Quality.Has(vigil.StoredElsewhere):
+			n.mark(s) // it is shown, and breaks no silence of a device
+		default:
+			n.reading(s, r, v)
 		}
-		n.reading(s, r, v)
 	}
 	for i := range r.Waves {
 		w := &r.Waves[i]
