@@ -31,7 +31,7 @@ import (
 const (
 	// DefaultSteps is how many steps a run may take when the Context does not
 	// say.
-	DefaultSteps = 5_000_000
+	DefaultSteps = 2_000_000
 	// maxString bounds the texts that expressions build.
 	maxString = 1 << 22
 )

@@ -13,10 +13,13 @@ func (c *compiler) both(n *node) (left, right step, err error) {
 
 // sides evaluates both sides; the caller releases both.
 func (m *machine) sides(left, right step, this []Item) (a, b []Item, err error) {
+	vars := len(m.vars) // what one side defines, the other does not see
 	if a, err = left(m, this, m.buffer()); err != nil {
 		return nil, nil, err
 	}
+	m.vars = m.vars[:vars]
 	b, err = right(m, this, m.buffer())
+	m.vars = m.vars[:vars]
 	return a, b, err
 }
 
