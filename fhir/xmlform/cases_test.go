@@ -75,7 +75,7 @@ func TestJSONRefused(t *testing.T) {
 		{`<DomainResource xmlns="http://hl7.org/fhir"/>`, `"DomainResource" is no type of resource`},
 		{in(`<foo value="1"/>`), `line 1, column 38: Patient.foo: the element "foo" is unknown in Patient`},
 		{in(`<active value="true" foo="1"/>`), `the attribute "foo" is unknown here`},
-		{in(`<active value="true">x</active>`), `text between elements: "x"`},
+		{in(`<active value="true">x</active>`), "column 59: Patient.active: text between elements"},
 		{in(`<active value="true"/><active value="true"/>`), "the element active is there 2 times"},
 		{in(`<active/>`), "an element with neither a value nor an id or extension"},
 		{in(`<active value="true"><foo/></active>`), `the element "foo" is unknown in boolean`},

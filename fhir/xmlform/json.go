@@ -8,7 +8,6 @@ package xmlform
 import (
 	"fmt"
 	"sort"
-	"strings"
 
 	"github.com/vigil-iomt/vigil/fhir/markup"
 	"github.com/vigil-iomt/vigil/fhir/schema"
@@ -156,7 +155,7 @@ next:
 	for c := range n.Children() {
 		switch {
 		case c.Kind() == markup.Text && !c.Blank():
-			return nil, fail(n, "text between elements: %.60q; values are attributes", strings.TrimSpace(c.Text()))
+			return nil, fail(c, "text between elements; values are attributes")
 		case c.Kind() != markup.Element:
 			continue
 		}

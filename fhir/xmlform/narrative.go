@@ -9,7 +9,8 @@ import (
 )
 
 // narrative writes the div of a narrative as a string: every byte as it is
-// written, as long as it means the same on its own.
+// written, as long as it means the same on its own. It is source of XML there,
+// too, so ends of lines need not be made the same.
 func (r *reader) narrative(n markup.Node) error {
 	r.mark(n)
 	r.member(n.Name())
