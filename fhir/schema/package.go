@@ -15,13 +15,15 @@ import (
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
-// Bounds of packages: what is larger is refused, so that a small file cannot
+// limits bound packages: what is larger is refused, so that a small file cannot
 // unfold without end.
-const (
-	maxPackage      = 512 << 20 // all files together, unpacked
-	maxPackageFile  = 64 << 20
-	maxPackageFiles = 50_000
-)
+type limits struct {
+	all   int64 // bytes of all files together, unpacked
+	one   int64 // bytes of one file
+	files int
+}
+
+const maxPackageFile = 64 << 20
 
 // ErrPackage says that a file is no package, or one that is not accepted.
 var ErrPackage = errors.New("not a usable FHIR package")
@@ -52,11 +54,15 @@ var conformance = [...]string{
 // ReadPackage reads a package. Nothing is written to disk, and the names inside
 // only serve to find what is to be read.
 func ReadPackage(r io.Reader) (*Package, error) {
+	return readPackage(r, limits{512 << 20, maxPackageFile, 50_000})
+}
+
+func readPackage(r io.Reader, most limits) (*Package, error) {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPackage, err)
 	}
-	pr := packageReader{p: &Package{}, limited: &io.LimitedReader{R: z, N: maxPackage}}
+	pr := packageReader{p: &Package{}, most: most, limited: &io.LimitedReader{R: z, N: most.all}}
 	if pr.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)); err != nil {
 		return nil, err
 	}
@@ -77,6 +83,7 @@ func ReadPackage(r io.Reader) (*Package, error) {
 
 type packageReader struct {
 	p       *Package
+	most    limits
 	limited *io.LimitedReader
 	enc     *zstd.Encoder
 }
@@ -86,19 +93,19 @@ func (r *packageReader) files(t *tar.Reader) error {
 		h, err := t.Next()
 		switch {
 		case r.limited.N <= 0:
-			return fmt.Errorf("%w: it unpacks to more than %d MB", ErrPackage, maxPackage>>20)
+			return fmt.Errorf("%w: it unpacks to more than %d bytes", ErrPackage, r.most.all)
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return fmt.Errorf("%w: %w", ErrPackage, err)
-		case n >= maxPackageFiles:
-			return fmt.Errorf("%w: it holds more than %d files", ErrPackage, maxPackageFiles)
+		case n >= r.most.files:
+			return fmt.Errorf("%w: it holds more than %d files", ErrPackage, r.most.files)
 		}
 		if h.Typeflag != tar.TypeReg || !wanted(h.Name) {
 			continue
 		}
-		if h.Size > maxPackageFile {
-			return fmt.Errorf("%w: %s is larger than %d MB", ErrPackage, printable(h.Name), maxPackageFile>>20)
+		if h.Size > r.most.one {
+			return fmt.Errorf("%w: %s is larger than %d bytes", ErrPackage, printable(h.Name), r.most.one)
 		}
 		b, err := io.ReadAll(t)
 		if err != nil {

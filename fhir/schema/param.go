@@ -30,9 +30,11 @@ type Component struct {
 func (p *Param) For(resource string) string {
 	var out []string
 	for _, alt := range splitUnion(p.Expression) {
-		switch head(alt) {
-		case resource, "Resource", "DomainResource":
+		switch h := head(alt); {
+		case h == resource, h == "Resource", h == "DomainResource":
 			out = append(out, alt)
+		case h != "" && h[0] >= 'a':
+			out = append(out, alt) // a plain element, of whatever it is asked of
 		}
 	}
 	return strings.Join(out, " | ")

@@ -80,6 +80,9 @@ func readIndex(index string, p *packFile) (library, error) {
 			return lib, fmt.Errorf("line of unknown kind %q", kind)
 		}
 		d := &Definition{Kind: l.next(), URL: l.next(), Version: l.next(), ID: l.next(), Name: l.next(), Of: l.next(), Derived: l.next()}
+		if url, version, ok := strings.Cut(d.URL, "|"); ok {
+			d.URL, d.Version = url, version // some tables of HL7 v2 are published so
+		}
 		frame, from, size := "frame"+l.next(), l.num(), l.num()
 		d.text = func() (string, error) {
 			s, err := p.section(frame)

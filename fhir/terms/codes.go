@@ -164,15 +164,15 @@ type builder struct {
 	c      *cache
 	inner  map[string]*schema.ValueSet
 	active map[string]bool
+	made   map[string]*Codes // contained ones
 	steps  int
 }
 
-// maxSteps bounds the work on one value set, contained ones included, which
-// could otherwise name each other without end.
-const maxSteps = 5_000_000
+// maxSteps bounds the work on one value set, contained ones included.
+const maxSteps = 2_000_000
 
 func (b *builder) spend(n int) error {
-	if b.steps += n + 1; b.steps > maxSteps {
+	if b.steps += n + 500; b.steps > maxSteps {
 		return errTooMany
 	}
 	return nil
@@ -253,6 +253,10 @@ func (b *builder) include(out *Codes, in *schema.Include) error {
 func (b *builder) imports(urls []string) (within []*Codes, missing string, err error) {
 	for _, url := range urls {
 		if id, ok := strings.CutPrefix(url, "#"); ok && b.inner[id] != nil && len(b.active) < maxImports {
+			if codes := b.made[id]; codes != nil {
+				within = append(within, codes)
+				continue
+			}
 			if b.active[url] {
 				return nil, "", errCircle
 			}
@@ -262,6 +266,10 @@ func (b *builder) imports(urls []string) (within []*Codes, missing string, err e
 			if err != nil {
 				return nil, "", err
 			}
+			if b.made == nil {
+				b.made = map[string]*Codes{}
+			}
+			b.made[id] = codes
 			within = append(within, codes)
 			continue
 		}

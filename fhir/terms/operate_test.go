@@ -149,8 +149,16 @@ func TestBound(t *testing.T) {
 		b.WriteString(`]}}`)
 	}
 	vs := valueSetOf(t, `"contained":[`+b.String()+`,{"resourceType":"ValueSet","id":"m","compose":{"include":[{"system":"`+genders+`"}]}}],"compose":{"include":[{"valueSet":["#a"]}]}`)
-	if _, err := New(schema.R4()).In(vs); vigil.KindOf(err) != vigil.TooLarge {
-		t.Errorf("got %v", err)
+	terms := New(schema.R4())
+	codes, err := terms.In(vs)
+	if err != nil || codes.Has(genders, "male") != Yes {
+		t.Errorf("got %v, %v", codes, err)
+	}
+	const many = 2_000
+	include := `{"system":"` + actCode + `"}`
+	vs = valueSetOf(t, `"compose":{"include":[`+strings.Repeat(include+",", many)+include+`]}`)
+	if _, err := terms.In(vs); vigil.KindOf(err) != vigil.TooLarge {
+		t.Errorf("a large system %d times: %v", many, err)
 	}
 }
 
