@@ -67,29 +67,49 @@ func (r *Registry) checkDevice(d vigil.Device) error {
 	return nil
 }
 
-// PutDevice registers a device that is known from elsewhere, with a secret that
-// nobody knows until a new one is asked for, or replaces its names and numbers.
-// Its profile and rights stay as they are here. When all is known already,
-// nothing is written.
-func (r *Registry) PutDevice(ctx context.Context, d vigil.Device) error {
-	_, hash := newSecret()
+// PutDevices registers devices that are known from elsewhere, with secrets that
+// nobody knows until new ones are asked for, or replaces their names and numbers,
+// in one change. Profile and rights of those that are registered stay. When all
+// is known already, nothing is written.
+func (r *Registry) PutDevices(ctx context.Context, list ...vigil.Device) error {
 	return r.change(ctx, func() (draft, error) {
-		old, known := r.find(d.ID)
-		if !known {
-			if err := r.checkDevice(d); err != nil {
+		var d draft
+		for _, x := range list {
+			rec, version, err := r.putsDevice(x)
+			if err != nil {
 				return draft{}, err
 			}
-			d.Created = r.now()
-			return only(ctx, r, kindDevice, string(d.ID), 0, registered{Device: d, Secret: hash})
+			if rec == nil {
+				continue
+			}
+			doc, err := document(ctx, r, kindDevice, string(x.ID), version, *rec)
+			if err != nil {
+				return draft{}, err
+			}
+			d.docs = append(d.docs, doc)
 		}
-		rec := old.rec
-		rec.Name, rec.Maker, rec.Model, rec.Serial = d.Name, d.Maker, d.Model, d.Serial
-		rec.UDI, rec.Firmware = d.UDI, d.Firmware
-		if reflect.DeepEqual(rec, old.rec) {
-			return draft{}, nil
-		}
-		return only(ctx, r, kindDevice, string(d.ID), old.version, rec)
+		return d, nil
 	})
+}
+
+// putsDevice makes the next record of a device; nil when nothing is new.
+func (r *Registry) putsDevice(d vigil.Device) (rec *registered, version int64, err error) {
+	old, known := r.find(d.ID)
+	if !known {
+		if err := r.checkDevice(d); err != nil {
+			return nil, 0, err
+		}
+		_, hash := newSecret()
+		d.Created = r.now()
+		return &registered{Device: d, Secret: hash}, 0, nil
+	}
+	next := old.rec
+	next.Name, next.Maker, next.Model, next.Serial = d.Name, d.Maker, d.Model, d.Serial
+	next.UDI, next.Firmware = d.UDI, d.Firmware
+	if reflect.DeepEqual(next, old.rec) {
+		return nil, 0, nil
+	}
+	return &next, old.version, nil
 }
 
 // UpdateDevice replaces what is known about a device: names, serial, firmware,

@@ -32,24 +32,56 @@ func (r *Registry) AddPatient(ctx context.Context, p vigil.Patient) (vigil.Patie
 	return p, err
 }
 
-// PutPatient registers a patient, or replaces what is known of one. When that is
-// known already, nothing is written.
-func (r *Registry) PutPatient(ctx context.Context, p vigil.Patient) error {
+// PutPatients registers patients that are known from elsewhere, or replaces what
+// is known of them, in one change. A record number that belongs to another
+// patient is left out. When all is known already, nothing is written.
+func (r *Registry) PutPatients(ctx context.Context, list ...vigil.Patient) error {
 	return r.change(ctx, func() (draft, error) {
-		if err := r.checkPatient(p); err != nil {
-			return draft{}, err
+		var d draft
+		numbers := map[string]vigil.PatientID{}
+		for _, p := range list {
+			if owner, ok := numbers[p.MRN]; ok && owner != p.ID || r.isTaken(p) {
+				p.MRN = ""
+			}
+			if p.MRN != "" {
+				numbers[p.MRN] = p.ID
+			}
+			doc, changed, err := r.putsPatient(ctx, p)
+			if err != nil {
+				return draft{}, err
+			}
+			if changed {
+				d.docs = append(d.docs, doc)
+			}
 		}
-		r.mu.RLock()
-		old, known := r.patients[p.ID]
-		r.mu.RUnlock()
-		if p.Created = old.rec.Created; !known {
-			p.Created = r.now()
-		}
-		if p == old.rec {
-			return draft{}, nil
-		}
-		return only(ctx, r, kindPatient, string(p.ID), old.version, p)
+		return d, nil
 	})
+}
+
+// isTaken tells whether the record number of a patient is another's.
+func (r *Registry) isTaken(p vigil.Patient) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	owner, ok := r.byMRN[p.MRN]
+	return ok && p.MRN != "" && owner != p.ID
+}
+
+// putsPatient makes the next version of the record of a patient.
+func (r *Registry) putsPatient(ctx context.Context, p vigil.Patient) (doc vigil.Document, changed bool, err error) {
+	if err := r.checkPatient(p); err != nil {
+		return doc, false, err
+	}
+	r.mu.RLock()
+	old, known := r.patients[p.ID]
+	r.mu.RUnlock()
+	if p.Created = old.rec.Created; !known {
+		p.Created = r.now()
+	}
+	if p == old.rec {
+		return doc, false, nil
+	}
+	doc, err = document(ctx, r, kindPatient, string(p.ID), old.version, p)
+	return doc, true, err
 }
 
 // checkPatient says what is wrong with what is to be known of a patient.
