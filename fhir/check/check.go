@@ -1,6 +1,7 @@
 package check
 
 import (
+	"sync"
 	"time"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
@@ -40,13 +41,20 @@ type Checker struct {
 	shapes    map[*schema.Type]*shape
 	resources map[string]*shape
 	guides    guides
+	walks     sync.Pool
 }
 
 // New compiles what the types of a set say; profiles are compiled when one is
 // first asked for. Without terms no bindings are checked.
 func New(set *schema.Set, terms Terms) *Checker {
+	return build(set, terms, false)
+}
+
+// build makes a checker. When it is plain, all invariants are evaluated as
+// expressions, even those that the walk checks itself: tests compare the two.
+func build(set *schema.Set, terms Terms, plain bool) *Checker {
 	c := &Checker{set: set, terms: terms, shapes: map[*schema.Type]*shape{}, resources: map[string]*shape{}}
-	b := builder{c: c, rules: map[string]*rule{}}
+	b := builder{c: c, rules: map[string]*rule{}, plain: plain}
 	for _, name := range set.Resources() {
 		c.resources[name] = b.shape(set.Type(name))
 	}
@@ -58,19 +66,16 @@ func New(set *schema.Set, terms Terms) *Checker {
 // nothing when it is all right. What is no error is there, too: see
 // Issue.Severity and Failed.
 func (c *Checker) Check(doc *tree.Doc, o Options) []Issue {
-	if o.Limit <= 0 {
-		o.Limit = 100
+	w, ok := c.walks.Get().(*walk)
+	if !ok {
+		w = &walk{c: c, up: make([]place, 0, 16), frames: make([]frame, 0, 16)}
 	}
-	if len(o.Profiles) > 0 {
-		o.Level = Profiles
-	}
-	w := walk{c: c, o: &o, root: doc.Root(), doc: doc.Root()}
-	w.frames, w.up = w.space[:0], w.room[:0]
-	if o.Level >= Rules {
-		w.surroundings()
-	}
+	w.begin(doc.Root(), o)
 	w.document()
-	return w.finish()
+	issues := w.finish()
+	w.end()
+	c.walks.Put(w)
+	return issues
 }
 
 // document checks the resource that the document is.

@@ -159,7 +159,7 @@ func (w *walk) child(v *val, d *demand) {
 		w.fail(v.at(), "required", "min", "%s must be there at least %s (%s)", d.el.ID, times(d.el.Min), w.by.url)
 	}
 	if d.el.Max >= 0 && len(list) > d.el.Max && (f.Max < 0 || len(list) <= f.Max) {
-		w.fail(list[d.el.Max].at(), "structure", "max", "%s must not be there %s (%s)", d.el.ID, atMost(d.el.Max), w.by.url)
+		w.tooMany(&list[d.el.Max], d)
 	}
 	if len(list) == 0 {
 		if len(d.slices) > 0 {
@@ -176,6 +176,14 @@ func (w *walk) child(v *val, d *demand) {
 	if len(d.slices) > 0 {
 		w.slice(v, list, d)
 	}
+}
+
+// tooMany reports the first value that is one too many.
+func (w *walk) tooMany(v *val, d *demand) {
+	w.push(d.name)
+	w.index(v.i)
+	w.fail(v.at(), "structure", "max", "%s must not be there %s (%s)", d.el.ID, atMost(d.el.Max), w.by.url)
+	w.pop()
 }
 
 func times(n int) string {

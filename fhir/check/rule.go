@@ -40,6 +40,9 @@ var practice = map[string]bool{"dom-6": true}
 // quantities cannot be compared, as 2020 and 2020-05, nothing says that they
 // stand in the wrong order.
 var repaired = map[string]string{
+	// Nothing begins with # where there is nothing, and # alone is the container.
+	"reference.startsWith('#').not() or (reference.substring(1).trace('url') in %rootResource.contained.id.trace('ids'))": "reference.empty() or reference.startsWith('#').not() or reference = '#' or (reference.substring(1) in %rootResource.contained.id)",
+
 	"operator = 'exists' implies (answer is Boolean)": "operator = 'exists' implies (answer is boolean)",
 
 	"start.hasValue().not() or end.hasValue().not() or (start <= end)":                       "start.empty() or end.empty() or (start > end).where($this).empty()",

@@ -124,19 +124,30 @@ func (w *walk) enter(n tree.Node, s *shape) (outer path.Item) {
 
 // surroundings are what expressions may ask for beyond the document.
 func (w *walk) surroundings() {
-	w.context.Set, w.context.Now = w.c.set, w.o.Now
-	w.context.HTML = func(div string) bool { problem, _ := XHTML([]byte(div)); return problem == "" }
-	if w.o.Level < Profiles {
-		return
+	x := &w.context
+	x.Now = w.o.Now
+	if x.HTML == nil {
+		x.Set, x.HTML = w.c.set, goodHTML
 	}
-	w.context.Resolve = func(reference string) (path.Item, bool) {
-		target := w.resolve(reference)
-		return path.ItemOf(w.c.set, target), target.Ok()
+	switch {
+	case w.o.Level < Profiles:
+		x.Resolve, x.MemberOf, x.ConformsTo = nil, nil, nil
+	case x.Resolve == nil:
+		x.Resolve, x.ConformsTo = w.resolveItem, w.conformsTo
+		if w.c.terms != nil {
+			x.MemberOf = w.memberOf
+		}
 	}
-	if w.c.terms != nil {
-		w.context.MemberOf = w.memberOf
-	}
-	w.context.ConformsTo = w.conformsTo
+}
+
+func goodHTML(div string) bool {
+	problem, _ := XHTML([]byte(div))
+	return problem == ""
+}
+
+func (w *walk) resolveItem(reference string) (path.Item, bool) {
+	target := w.resolve(reference)
+	return path.ItemOf(w.c.set, target), target.Ok()
 }
 
 func (w *walk) memberOf(code path.Item, valueSet string) (is, known bool) {

@@ -104,6 +104,7 @@ const simpleQuantity = "http://hl7.org/fhir/StructureDefinition/SimpleQuantity"
 type builder struct {
 	c     *Checker
 	rules map[string]*rule
+	plain bool
 }
 
 func (b *builder) shape(t *schema.Type) *shape {
@@ -148,7 +149,7 @@ func (b *builder) shape(t *schema.Type) *shape {
 func (b *builder) those(list []*schema.Invariant, on *schema.Type) []held {
 	var out []held
 	for _, i := range list {
-		if i.Expression == "" || walked(i) {
+		if i.Expression == "" || walked(i) && !b.plain {
 			continue
 		}
 		id := i.Key + "\x00" + i.Expression
@@ -157,7 +158,11 @@ func (b *builder) those(list []*schema.Invariant, on *schema.Type) []held {
 			r = newRule(i)
 			b.rules[id] = r
 		}
-		out = append(out, r.on(on))
+		if b.plain {
+			out = append(out, held{rule: r})
+		} else {
+			out = append(out, r.on(on))
+		}
 	}
 	return out
 }

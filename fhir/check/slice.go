@@ -215,7 +215,7 @@ func (w *walk) sliced(parent *val, list []val, s *demand) {
 		w.fail(parent.at(), "required", "min", "%s must be there at least %s (%s)", s.el.ID, times(s.el.Min), w.by.url)
 	}
 	if s.el.Max >= 0 && len(list) > s.el.Max {
-		w.fail(list[s.el.Max].at(), "structure", "max", "%s must not be there %s (%s)", s.el.ID, atMost(s.el.Max), w.by.url)
+		w.tooMany(&list[s.el.Max], s)
 	}
 	w.push(s.name)
 	for i := range list {

@@ -6,10 +6,10 @@ import (
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
-// A walk is one check of one document.
+// A walk is one check of one document. A checker uses its walks again.
 type walk struct {
 	c      *Checker
-	o      *Options
+	o      Options
 	doc    tree.Node // the document that is checked
 	root   tree.Node // %rootResource: the document, or a resource within a Bundle
 	points []string  // fragments that something within the root points to
@@ -29,10 +29,31 @@ type walk struct {
 	nesting int
 	spent   bool
 
-	up     []place // the objects around where the walk is, and that one
+	up     []place  // the objects around where the walk is, and that one
+	picks  []chosen // types of the choice elements of those objects
 	frames []frame
-	space  [24]frame
-	room   [16]place
+}
+
+// begin makes a walk ready for a document.
+func (w *walk) begin(doc tree.Node, o Options) {
+	if o.Limit <= 0 {
+		o.Limit = 100
+	}
+	if len(o.Profiles) > 0 {
+		o.Level = Profiles
+	}
+	w.o, w.doc, w.root = o, doc, doc
+	w.surroundings()
+}
+
+// end forgets all of the document and keeps the memory. The issues are the
+// caller's.
+func (w *walk) end() {
+	clear(w.up[:cap(w.up)])
+	clear(w.points)
+	context := w.context
+	context.Resource, context.Root = path.Item{}, path.Item{}
+	*w = walk{c: w.c, up: w.up[:0], picks: w.picks[:0], frames: w.frames[:0], points: w.points[:0], context: context}
 }
 
 // chosen remembers which type of a choice element was met.
@@ -54,35 +75,34 @@ func (w *walk) object(n tree.Node, s *shape, e *element) {
 	}
 	var (
 		seen   bits
-		choice [8]chosen
-		picks  = choice[:0]
+		picks  = len(w.picks)
 		inside int // members that are content: not id, not resourceType
 	)
 	w.up = append(w.up, place{n, s, e})
 	for name, v := range n.Members() {
 		f, t := s.t.Field(name)
 		if f == nil {
-			inside += w.other(n, s, name, v, &seen, &picks)
+			inside += w.other(n, s, name, v, &seen, picks)
 			continue
 		}
 		if name != "id" {
 			inside++
 		}
-		if f.Choice && !w.pick(v, f, t, &picks) {
+		if f.Choice && !w.pick(v, f, t, picks) {
 			continue
 		}
 		seen.add(f.Index)
 		w.member(n, &s.elements[f.Index], t, v)
 	}
+	w.picks = w.picks[:picks]
 	w.missing(n, s, &seen)
 	if inside == 0 && !s.resource {
 		w.fail(n, "structure", "ele-1", "an element must have a value or children")
-		w.up = w.up[:len(w.up)-1]
-		return
-	}
-	w.special(n, s, e, &seen)
-	if w.o.Level >= Rules {
-		w.hold(n, s, e, &seen)
+	} else {
+		w.special(n, s, e, &seen)
+		if w.o.Level >= Rules {
+			w.hold(n, s, e, &seen)
+		}
 	}
 	w.up = w.up[:len(w.up)-1]
 }
@@ -90,7 +110,7 @@ func (w *walk) object(n tree.Node, s *shape, e *element) {
 // other checks a member that is no field: the resourceType, the id and
 // extensions of a primitive, or something unknown. It returns 1 when the member
 // is content.
-func (w *walk) other(n tree.Node, s *shape, name string, v tree.Node, seen *bits, picks *[]chosen) int {
+func (w *walk) other(n tree.Node, s *shape, name string, v tree.Node, seen *bits, picks int) int {
 	if s.resource && name == "resourceType" {
 		return 0
 	}
@@ -113,9 +133,10 @@ func (w *walk) other(n tree.Node, s *shape, name string, v tree.Node, seen *bits
 	return 1
 }
 
-// pick notes the type of a choice element and refuses a second one.
-func (w *walk) pick(v tree.Node, f *schema.Field, t *schema.Type, picks *[]chosen) bool {
-	for _, p := range *picks {
+// pick notes the type of a choice element and refuses a second one; from is where
+// the picks of this object begin.
+func (w *walk) pick(v tree.Node, f *schema.Field, t *schema.Type, from int) bool {
+	for _, p := range w.picks[from:] {
 		if p.f == f {
 			if p.t == t {
 				return true
@@ -124,7 +145,7 @@ func (w *walk) pick(v tree.Node, f *schema.Field, t *schema.Type, picks *[]chose
 			return false
 		}
 	}
-	*picks = append(*picks, chosen{f, t})
+	w.picks = append(w.picks, chosen{f, t})
 	return true
 }
 
