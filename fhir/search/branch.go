@@ -11,14 +11,15 @@ import (
 // A branch is one path of a resource type together with how its values are
 // read. Parameters that read the same path share it.
 type branch struct {
-	id    int
-	kind  Kind
-	key   string // type, path and restrictions
-	hash  uint64 // of kind and key
-	ends  []end
-	way   way
-	exact bool // the case of tokens counts
-	words bool // words of strings can be found by themselves
+	id        int
+	kind      Kind
+	key       string // type, path and restrictions
+	hash      uint64 // of kind and key
+	plainSpan uint64 // parameter of spans of numbers as written
+	ends      []end
+	way       way
+	exact     bool // the case of tokens counts
+	words     bool // words of strings can be found by themselves
 	// bare is the branch without conditions, by which values are found in the
 	// index; often the branch itself.
 	bare *branch

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/codec/ucum"
 )
 
 // token compares tokens (search.html#token).
@@ -208,7 +207,7 @@ func (o *operand) date(lo, hi int64) bool {
 }
 
 // quantity compares a number or a quantity (search.html#number, #quantity).
-func (o *operand) quantity(x *Value) bool {
+func (q *Query) quantity(o *operand, x *Value) bool {
 	least, most, ok := x.bounds()
 	if !ok || o.low == nil {
 		return false
@@ -225,7 +224,7 @@ func (o *operand) quantity(x *Value) bool {
 	if o.anyCode || o.code == x.Code {
 		return o.between(ratOf(least), ratOf(most))
 	}
-	return o.converted(x, ratOf(least), ratOf(most))
+	return q.converted(o, x, ratOf(least), ratOf(most))
 }
 
 func ratOf(n *number) *big.Rat {
@@ -236,22 +235,22 @@ func ratOf(n *number) *big.Rat {
 }
 
 // converted compares in base units.
-func (o *operand) converted(x *Value, least, most *big.Rat) bool {
-	own, ok := measureOf(x.System, x.Code)
-	want, fits := measureOf(o.system, o.code)
+func (q *Query) converted(o *operand, x *Value, least, most *big.Rat) bool {
+	own, ok := q.engine.unitOf(x.System, x.Code)
+	want, fits := q.engine.unitOf(o.system, o.code)
 	if !ok || !fits || own.Unit != want.Unit {
 		return false
 	}
 	c := *o
 	c.low, c.high = want.Ratio(o.low), want.Ratio(o.high)
-	return c.between(inBase(&own, least), inBase(&own, most))
+	return c.between(own.inBase(least), own.inBase(most))
 }
 
-func inBase(m *ucum.Measure, v *big.Rat) *big.Rat {
+func (u *unit) inBase(v *big.Rat) *big.Rat {
 	if v == nil {
 		return nil
 	}
-	return m.Ratio(v)
+	return u.Ratio(v)
 }
 
 // between compares a stretch of numbers with that of the query; nil is no

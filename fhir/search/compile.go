@@ -156,6 +156,7 @@ func (c *compiler) branch(p *param, w way, ends []end, restricted bool) *branch 
 		b.words = c.inName(&w)
 		b.single = c.single(&w)
 		b.bare = b
+		b.plainSpan = c.e.c.Key.hash(b.hash, byNumber, "", "")
 		c.m.byKey[id] = b
 		c.m.branches = append(c.m.branches, b)
 		if !restricted {
@@ -216,6 +217,7 @@ func (c *compiler) expression(p *param, alt string) {
 	if b == nil {
 		b = &branch{id: len(c.m.branches), kind: p.kind, key: alt, hash: c.e.c.Key.sum([]byte(c.m.name + id)), expr: expr, indexed: p.kind != Special}
 		b.bare = b
+		b.plainSpan = c.e.c.Key.hash(b.hash, byNumber, "", "")
 		c.m.byKey[id] = b
 		c.m.branches = append(c.m.branches, b)
 		c.m.exprs = append(c.m.exprs, b)
@@ -240,9 +242,8 @@ func (c *compiler) presence(p *param) {
 		if u.target != "" || len(u.ends) == 0 || u.bare != u.branch {
 			continue
 		}
-		at, must := c.m.of, true
-		w, _ := parseWay(u.key, false)
-		for _, s := range w.steps {
+		at, must := c.m.of, len(u.way.as) == 0
+		for _, s := range u.way.steps {
 			f := at.Named(s.name)
 			if f == nil || f.Min == 0 || len(f.Types) == 0 {
 				must = false

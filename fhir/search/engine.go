@@ -30,6 +30,8 @@ type Engine struct {
 	extra   map[string]map[string]*schema.Param // type → code
 	byURL   map[string]*schema.Param
 	systems sync.Map // code system → bool: its case counts
+	units   sync.Map // code → *unit
+	kept    atomic.Int64
 	mu      sync.Mutex
 	types   atomic.Pointer[map[string]*model]
 }

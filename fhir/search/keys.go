@@ -1,7 +1,6 @@
 package search
 
 import (
-	"math"
 	"slices"
 	"strings"
 
@@ -28,6 +27,8 @@ func (v *Values) Keys() vigil.ResourceKeys {
 		return vigil.ResourceKeys{}
 	}
 	w := keyWriter{v: v, key: &v.engine.c.Key}
+	w.keys.Tokens = make([]uint64, 0, 2*len(v.all))
+	w.keys.Spans = make([]vigil.ResourceSpan, 0, 4)
 	for i := range v.all {
 		if x := &v.all[i]; x.branch.indexed {
 			w.value(x)
@@ -151,25 +152,29 @@ func (w *keyWriter) number(x *Value) {
 	if !ok {
 		return
 	}
-	lo, hi := int64(math.MinInt64), int64(math.MaxInt64)
+	lo, hi := int64(lowest), int64(highest)
 	if least != nil {
-		lo = orderedRat(least.rat())
+		lo = least.ordered()
 	}
 	if most != nil {
-		hi = orderedRat(most.rat())
+		hi = most.ordered()
 	}
-	w.span(w.key.hash(x.branch.hash, byNumber, "", ""), lo, hi)
-	m, ok := measureOf(x.System, x.Code)
-	if x.branch.kind != Quantity || !ok {
+	b := x.branch
+	w.span(b.plainSpan, lo, hi)
+	if b.kind != Quantity {
+		return
+	}
+	u, ok := w.v.engine.unitOf(x.System, x.Code)
+	if !ok {
 		return
 	}
 	if least != nil {
-		lo = baseBits(&m, least.rat())
+		lo = u.bits(least)
 	}
 	if most != nil {
-		hi = baseBits(&m, most.rat())
+		hi = u.bits(most)
 	}
-	w.span(w.key.hash(x.branch.hash, byUnit, m.Unit, ""), min(lo, hi), max(lo, hi))
+	w.span(w.key.hash(b.hash, byUnit, u.Unit, ""), min(lo, hi), max(lo, hi))
 }
 
 // bounds reads the bounds of a number, nil where there is none; ok is false if
@@ -201,11 +206,27 @@ func (v *Value) bounds() (least, most *number, ok bool) {
 // presence tells of the parameters whether there is a value, where that is not
 // what one expects.
 func (w *keyWriter) presence() {
+	var seen [4]uint64
+	few := len(w.v.model.branches) <= 64*len(seen)
+	for i := range w.v.all {
+		if id := w.v.all[i].branch.id; few {
+			seen[id/64] |= 1 << (id % 64)
+		}
+	}
 	for _, p := range w.v.model.list {
 		if p.silent {
 			continue
 		}
-		there := w.v.has(p)
+		there := false
+		for i := range p.uses {
+			u := &p.uses[i]
+			if few && seen[u.id/64]>>(u.id%64)&1 == 0 {
+				continue
+			}
+			if there = few && u.target == "" || w.v.has(p); there {
+				break
+			}
+		}
 		switch {
 		case there && !p.usual:
 			w.keys.Tokens = append(w.keys.Tokens, p.parts[0])

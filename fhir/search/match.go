@@ -204,7 +204,7 @@ func (q *Query) fits(x *Value, mod string, o *operand, v *Values) bool {
 	case Date:
 		return o.date(x.Lo, x.Hi)
 	case Number, Quantity:
-		return o.quantity(x)
+		return q.quantity(o, x)
 	case Special:
 		return o.place.holds(x.Node)
 	}

@@ -23,7 +23,7 @@ const (
 
 // parseNumber reads a decimal, also in exponential form (search.html#number).
 func parseNumber(s string) (number, error) {
-	bad := fmt.Errorf("%q is no number", clip(s))
+	bad := func() error { return fmt.Errorf("%q is no number", clip(s)) }
 	text, e, hasExp := s, "", false
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
 		text, e, hasExp = s[:i], s[i+1:], true
@@ -35,13 +35,13 @@ func parseNumber(s string) (number, error) {
 	}
 	whole, fraction, point := strings.Cut(text, ".")
 	if whole == "" || point && fraction == "" || !allDigits(whole) || !allDigits(fraction) || len(whole)+len(fraction) > maxDigits {
-		return n, bad
+		return n, bad()
 	}
 	n.exp, n.sci = -len(fraction), hasExp && !point
 	if hasExp {
 		v, ok := smallInt(e)
 		if !ok {
-			return n, bad
+			return n, bad()
 		}
 		n.exp += v
 	}
@@ -112,6 +112,28 @@ func scaled(m *big.Int, exp int) *big.Rat {
 	return new(big.Rat).SetInt(new(big.Int).Mul(m, p))
 }
 
+// ordered gives the number as the nearest float in ordered bits: rounding keeps
+// the order, so that what is less is never more in the index.
+func (n number) ordered() int64 {
+	const exact = 1 << 53 // up to here integers are floats, and so are the powers of ten up to 22
+	if n.big == nil && -exact < n.digits && n.digits < exact && -22 <= n.exp && n.exp <= 22 {
+		return ordered(n.float())
+	}
+	return orderedRat(n.rat())
+}
+
+// float is the nearest float of a number with few digits.
+func (n number) float() float64 {
+	f, p := float64(n.digits), 1.0
+	for range max(n.exp, -n.exp) {
+		p *= 10
+	}
+	if n.exp < 0 {
+		return f / p
+	}
+	return f * p
+}
+
 // half is half of the last digit written: what a number without a prefix may be
 // off (search.html#number: 100 is from 99.5 to 100.5). A number such as 1e2
 // counts as 1.0e2: the specification takes it as from 95 to 105.
@@ -170,8 +192,7 @@ func ordered(f float64) int64 {
 	return b
 }
 
-// bits gives a fraction as ordered bits: rounding keeps the order, so that what
-// is less is never more in the index.
+// orderedRat gives a fraction as the nearest float in ordered bits.
 func orderedRat(r *big.Rat) int64 {
 	f, _ := r.Float64()
 	return ordered(f)

@@ -203,7 +203,7 @@ func (p *planner) updated(e *expr) test {
 	for i := range e.vals {
 		any = append(any, ranges(vigil.ChangedParam, e.vals[i].prefix, e.vals[i].lo, e.vals[i].hi)...)
 	}
-	return oneOf(any, false)
+	return oneOf(any, true)
 }
 
 // resources finds those that _has or _list led to.

@@ -147,7 +147,7 @@ func (p *planner) order(lines *vigil.ResourceSlice) (o vigil.ResourceOrder, sort
 	case Date:
 		o.By, o.Param = vigil.BySpan, b.hash
 	case Number, Quantity:
-		o.By, o.Param = vigil.BySpan, p.hash(b, byNumber, "", "")
+		o.By, o.Param = vigil.BySpan, b.plainSpan
 	default:
 		return vigil.ResourceOrder{}, false
 	}

@@ -1,7 +1,6 @@
 package search
 
 import (
-	"math/big"
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
@@ -315,35 +314,31 @@ func (p *planner) number(b *branch, o *operand) (any []vigil.ResourceTest, ok, s
 	if low == nil || high == nil {
 		return nil, false, false
 	}
-	param := p.hash(b, byNumber, "", "")
-	if m, is := measureOf(o.system, o.code); is && b.kind == Quantity {
-		param = p.hash(b, byUnit, m.Unit, "")
-		low, high = m.Ratio(low), m.Ratio(high)
-		if low.Cmp(high) > 0 {
-			low, high = high, low
-		}
+	if u, is := p.q.engine.unitOf(o.system, o.code); is && b.kind == Quantity {
+		lo, hi := u.bitsOf(low), u.bitsOf(high)
+		return numberRanges(p.hash(b, byUnit, u.Unit, ""), o.prefix, min(lo, hi)-slack, max(lo, hi)+slack, slack), true, false
 	}
-	return numberRanges(param, o.prefix, low, high), true, false
+	return numberRanges(b.plainSpan, o.prefix, orderedRat(low), orderedRat(high), 0), true, false
 }
 
 // numberRanges is ranges for numbers: they are compared with ≤ where the
-// numbers themselves have <, since rounding may make them equal.
-func numberRanges(param uint64, prefix string, low, high *big.Rat) []vigil.ResourceTest {
-	lo, hi := orderedRat(low), orderedRat(high)
+// numbers themselves have <, since rounding may make them equal. lo and hi have
+// slack already.
+func numberRanges(param uint64, prefix string, lo, hi, slack int64) []vigil.ResourceTest {
 	r := func(loMin, loMax, hiMin, hiMax int64) []vigil.ResourceTest {
 		return []vigil.ResourceTest{{Span: &vigil.ResourceRange{Param: param, LoMin: loMin, LoMax: loMax, HiMin: hiMin, HiMax: hiMax}}}
 	}
 	switch prefix {
 	case "ne":
-		return append(r(lowest, lo, lowest, highest), r(lowest, highest, hi, highest)...)
+		return append(r(lowest, lo+2*slack, lowest, highest), r(lowest, highest, hi-2*slack, highest)...)
 	case "lt", "le":
-		return r(lowest, lo, lowest, highest)
+		return r(lowest, lo+2*slack, lowest, highest)
 	case "gt", "ge":
-		return r(lowest, highest, hi, highest)
+		return r(lowest, highest, hi-2*slack, highest)
 	case "sa":
-		return r(hi, highest, lowest, highest)
+		return r(hi-2*slack, highest, lowest, highest)
 	case "eb":
-		return r(lowest, highest, lowest, lo)
+		return r(lowest, highest, lowest, lo+2*slack)
 	case "ap":
 		return r(lowest, hi, lo, highest)
 	}

@@ -30,12 +30,12 @@ func (e *Engine) sensitive(system string) bool {
 	if v, ok := e.systems.Load(system); ok {
 		return v.(bool)
 	}
-	d := schema.R4().Definition("CodeSystem", system)
-	if d == nil {
-		return false // not kept: anybody can make up systems
-	}
 	is := false
-	if b, err := d.JSON(); err == nil {
+	if d := schema.R4().Definition("CodeSystem", system); d == nil {
+		if e.kept.Add(1) > maxUnits {
+			return false // anybody can make up systems: they are not all kept
+		}
+	} else if b, err := d.JSON(); err == nil {
 		var cs struct {
 			CaseSensitive bool `json:"caseSensitive"`
 		}
