@@ -87,13 +87,14 @@ func permits(role string) []string {
 	case "engineer":
 		return []string{
 			"device.", "location.", "profile.", "quarantine.", "reading.", "series.", "wave.", "event.", "stay.",
-			"assignment.", "reattribution.", "wall.", "system.", "health.", "patient.read", "patient.search", "patient.list", "fhir.", "live.",
+			"assignment.", "reattribution.", "wall.", "system.", "health.", "patient.read", "patient.search", "patient.list", "fhir.",
+			"record.device.", "record.devicemetric.", "record.devicedefinition.", "live.",
 		}
 	case "clinician":
 		return []string{
 			"patient.", "stay.", "assignment.", "reattribution.", "device.assign", "device.unassign", "device.read", "device.search",
 			"device.list", "location.", "reading.", "series.", "wave.", "event.", "wall.", "system.", "health.",
-			"profile.read", "profile.list", "profile.search", "quarantine.", "fhir.", "live.",
+			"profile.read", "profile.list", "profile.search", "quarantine.", "fhir.", "record.", "live.",
 		}
 	case "bedside":
 		return append(permits("reader"), "quarantine.", "profile.check", "profile.try")
