@@ -223,8 +223,20 @@ func (c *compiler) addedCall(n *node, f Function) (step, error) {
 	if err := arity(n, f.Min, f.Max); err != nil {
 		return nil, err
 	}
+	call := f.Call
+	if f.OfType != nil {
+		var spec typeSpec
+		if len(n.args) == 1 {
+			var ok bool
+			if spec, ok = specOf(n.args[0]); !ok {
+				return nil, &SyntaxError{n.pos, n.text + "() has a type as its argument"}
+			}
+		}
+		call = func(in []Item, _ [][]Item) ([]Item, error) { return f.OfType(in, spec.name) }
+		n = &node{op: n.op, pos: n.pos, text: n.text, left: n.left}
+	}
 	return c.plainCall(n, func(_ *machine, n *node, in []Item, args [][]Item, out []Item) ([]Item, error) {
-		v, err := f.Call(in, args)
+		v, err := call(in, args)
 		if err != nil {
 			return out, &EvalError{n.pos, err.Error(), err}
 		}

@@ -75,6 +75,9 @@ type Function struct {
 	Name     string
 	Min, Max int // arguments
 	Call     func(in []Item, args [][]Item) ([]Item, error)
+	// OfType is there instead of Call when the only argument, which may be
+	// missing, is the name of a type.
+	OfType func(in []Item, name string) ([]Item, error)
 }
 
 // With adds a function to the language.
