@@ -9,8 +9,10 @@
 //
 // The parts are rooms of their own, each of which imports only those before it:
 //
-//	tree    documents: JSON and XML read in one pass, every value with its place
+//	tree    documents: JSON read in one pass, every value with its place
+//	markup  documents: XML, the same way
 //	schema  what the definitions say: types, parameters, value sets, profiles
+//	xmlform resources in XML and JSON, both ways
 //	path    FHIRPath
 //	terms   terminology: expand, validate, look up, translate
 //	check   validation

@@ -303,6 +303,7 @@ func (f *finder) below(s *step, n markup.Node) []target {
 			}
 		}
 		return nil
+	default:
 	}
 	var children []markup.Node
 	for c := range n.Children() {

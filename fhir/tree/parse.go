@@ -28,13 +28,14 @@ func Parse(src []byte) (*Doc, error) {
 func (d *Doc) Read(src []byte) error {
 	d.src, d.text, d.once, d.line = src, string(src), sync.Once{}, d.line[:0]
 	if d.tape = d.tape[:0]; cap(d.tape) == 0 {
-		d.tape = make([]entry, 0, 8+len(src)/24)
+		d.tape = make([]entry, 0, 8+len(src)/16)
 	}
-	p := parser{d: d, s: d.text}
+	p := parser{d: d, s: d.text, tape: d.tape}
 	err := p.document()
 	if err != nil {
-		d.tape = d.tape[:0]
+		p.tape = p.tape[:0]
 	}
+	d.tape = p.tape
 	return err
 }
 
@@ -43,6 +44,7 @@ const few = 24
 
 type parser struct {
 	d     *Doc
+	tape  []entry // of d, which gets it back at the end
 	s     string
 	i     int
 	open  [MaxDepth]uint32 // the arrays and objects that are being read
@@ -89,6 +91,7 @@ func (p *parser) invalid() error {
 
 // fail makes the error for a place.
 func (p *parser) fail(off int, msg string) error {
+	p.d.tape = p.tape
 	e := &Error{Msg: msg, Path: p.path()}
 	e.Line, e.Col = p.d.pos(off)
 	return e
@@ -134,8 +137,8 @@ func (p *parser) value(key, length uint32, escKey bool) error {
 	if p.i == len(p.s) {
 		return p.fail(p.i, "the document ends where a value should be")
 	}
-	at := uint32(len(p.d.tape))
-	p.d.tape = append(p.d.tape, entry{off: uint32(p.i), key: key, len: length, escKey: escKey})
+	at := uint32(len(p.tape))
+	p.tape = append(p.tape, entry{off: uint32(p.i), key: key, len: length, escKey: escKey})
 	var kind Kind
 	var escaped bool
 	var err error
@@ -161,8 +164,8 @@ func (p *parser) value(key, length uint32, escKey bool) error {
 	if err != nil {
 		return err
 	}
-	e := &p.d.tape[at]
-	e.kind, e.escaped, e.end, e.next = kind, escaped, uint32(p.i), uint32(len(p.d.tape))
+	e := &p.tape[at]
+	e.kind, e.escaped, e.end, e.next = kind, escaped, uint32(p.i), uint32(len(p.tape))
 	return nil
 }
 
@@ -187,7 +190,7 @@ func (p *parser) enter(at uint32, kind Kind, end byte) (empty bool, err error) {
 	if p.depth == MaxDepth {
 		return false, p.fail(p.i, fmt.Sprintf("more than %d arrays and objects within each other", MaxDepth))
 	}
-	p.d.tape[at].kind = kind
+	p.tape[at].kind = kind
 	p.open[p.depth] = at
 	p.depth++
 	p.i++
@@ -220,7 +223,7 @@ func (p *parser) array(at uint32) error {
 		return err
 	}
 	for {
-		p.d.tape[at].count++
+		p.tape[at].count++
 		if err := p.value(0, 0, false); err != nil {
 			return err
 		}
@@ -250,7 +253,7 @@ func (p *parser) object(at uint32) error {
 		}
 		p.i++
 		p.space()
-		e := &p.d.tape[at]
+		e := &p.tape[at]
 		e.escaped = e.escaped || escaped // for now: one of the names has escapes
 		if e.count++; e.count <= few && p.again(at, key, length, escaped) {
 			return p.twice(start, key, length, escaped)
@@ -275,17 +278,17 @@ func (p *parser) twice(start int, key, length uint32, escaped bool) error {
 // again reports whether a small object has a member of the name already.
 func (p *parser) again(at, key, length uint32, escaped bool) bool {
 	d := p.d
-	if d.tape[at].escaped { // compare what the escapes mean
+	if p.tape[at].escaped { // compare what the escapes mean
 		name := d.name(&entry{key: key, len: length, escKey: escaped})
-		for i := at + 1; int(i) < len(d.tape); i = d.tape[i].next {
-			if d.name(&d.tape[i]) == name {
+		for i := at + 1; int(i) < len(p.tape); i = p.tape[i].next {
+			if d.name(&p.tape[i]) == name {
 				return true
 			}
 		}
 		return false
 	}
-	for i := at + 1; int(i) < len(d.tape); i = d.tape[i].next {
-		if e := &d.tape[i]; e.len == length && p.s[e.key:e.key+length] == p.s[key:key+length] {
+	for i := at + 1; int(i) < len(p.tape); i = p.tape[i].next {
+		if e := &p.tape[i]; e.len == length && p.s[e.key:e.key+length] == p.s[key:key+length] {
 			return true
 		}
 	}
@@ -296,15 +299,15 @@ func (p *parser) again(at, key, length uint32, escaped bool) bool {
 // nobody outside can foresee.
 func (p *parser) unique(at uint32) error {
 	d := p.d
-	if d.tape[at].count <= few {
+	if p.tape[at].count <= few {
 		return nil
 	}
 	if p.names == nil {
 		p.seed = maphash.MakeSeed()
 	}
 	p.names = p.names[:0]
-	for i := at + 1; int(i) < len(d.tape); i = d.tape[i].next {
-		p.names = append(p.names, maphash.String(p.seed, d.name(&d.tape[i])))
+	for i := at + 1; int(i) < len(p.tape); i = p.tape[i].next {
+		p.names = append(p.names, maphash.String(p.seed, d.name(&p.tape[i])))
 	}
 	slices.Sort(p.names)
 	same := uint64(0)
@@ -324,8 +327,8 @@ func (p *parser) unique(at uint32) error {
 // same makes the error for the second member whose name has the hash.
 func (p *parser) same(at uint32, hash uint64) error {
 	d, seen := p.d, ""
-	for i := at + 1; int(i) < len(d.tape); i = d.tape[i].next {
-		e := &d.tape[i]
+	for i := at + 1; int(i) < len(p.tape); i = p.tape[i].next {
+		e := &p.tape[i]
 		name := d.name(e)
 		if maphash.String(p.seed, name) != hash {
 			continue
@@ -335,7 +338,7 @@ func (p *parser) same(at uint32, hash uint64) error {
 		}
 		seen = name
 	}
-	return p.fail(int(d.tape[at].off), "a member is there twice")
+	return p.fail(int(p.tape[at].off), "a member is there twice")
 }
 
 // number goes over a number as RFC 8259 §6 has it.

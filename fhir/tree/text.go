@@ -1,7 +1,9 @@
 package tree
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -12,10 +14,9 @@ import (
 func (p *parser) text() (escaped bool, err error) {
 	start := p.i
 	s := p.s
-	i := p.i + 1
+	i := plain(p.d.src, p.i+1)
 	for i < len(s) {
-		c := s[i]
-		switch {
+		switch c := s[i]; {
 		case c == '"':
 			p.i = i + 1
 			return escaped, nil
@@ -25,7 +26,7 @@ func (p *parser) text() (escaped bool, err error) {
 			if msg != "" {
 				return false, p.fail(i, msg)
 			}
-			i += n
+			i = plain(p.d.src, i+n)
 		case c < ' ':
 			return false, p.fail(i, fmt.Sprintf("the control character U+%04X in a string", c))
 		default:
@@ -33,6 +34,24 @@ func (p *parser) text() (escaped bool, err error) {
 		}
 	}
 	return false, p.fail(start, "a string without an end")
+}
+
+// plain goes on from i for as long as eight bytes together are neither quotes,
+// backslashes nor control characters. That one of them is can be seen in the
+// high bits of its byte: x-1 borrows only from 0, and x-0x20 only below 0x20;
+// bytes from 0x80 on are masked out.
+func plain(b []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for i+8 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := w^(ones*'"'), w^(ones*'\\')
+		special := ((quote - ones) &^ quote) | ((slash - ones) &^ slash) | ((w - ones*' ') &^ w)
+		if special &= highs; special != 0 {
+			return i + bits.TrailingZeros64(special)/8
+		}
+		i += 8
+	}
+	return i
 }
 
 // escape returns how long the escape at the start of s is, or why it is none.

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -117,5 +118,24 @@ func TestReadAgain(t *testing.T) {
 	}
 	if line, col := d.Root().At(0).Pos(); d.Root().At(0).Text() != "y" || line != 1 || col != 2 {
 		t.Errorf("got %q at %d:%d", d.Root().At(0).Text(), line, col)
+	}
+}
+
+// What is big takes time in proportion, not more.
+func TestBig(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("{")
+	for i := range 200_000 {
+		fmt.Fprintf(&b, `"n%d":[],`, i)
+	}
+	wide := b.String() + `"n":{}}`
+	if n := parse(t, wide); n.Len() != 200_001 || !n.Get("n199999").Ok() {
+		t.Error("members are lost")
+	}
+	if _, err := Parse([]byte(b.String() + `"n77777":0}`)); err == nil || !strings.Contains(err.Error(), `"n77777" is there twice`) {
+		t.Errorf("got %v", err)
+	}
+	if n := parse(t, `"`+strings.Repeat("x", 10<<20)+`"`); len(n.Text()) != 10<<20 {
+		t.Error("a long string is cut")
 	}
 }
