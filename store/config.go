@@ -68,6 +68,9 @@ type DB struct {
 	keeper        sync.WaitGroup
 	heard         atomic.Int64 // what was written for no partition by others, as far as it is known
 	use           *use         // of the database, beside or without others
+	words         words        // that resources name by number
+	record        recorder     // writes resources
+	rd            *database    // of resources; on PostgreSQL the same as d
 }
 
 // Open opens the store, creating or migrating its database, and reads the
@@ -96,15 +99,22 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{c: c, d: d, positions: make([]atomic.Uint64, c.Partitions), wake: make(chan struct{}, 1)}
+	db.record.wake = make(chan struct{}, 1)
+	db.rd = d
+	if c.DSN == "" {
+		if db.rd, err = openRecord(ctx, c.Path); err != nil {
+			return nil, d.fail(err)
+		}
+	}
 	if db.use, err = d.claim(ctx, c.Shared); err != nil {
-		return nil, d.fail(err)
+		return nil, db.fail(err)
 	}
 	if !c.Shared { // one that shares checks at each checkpoint that nobody else wrote
 		if err := d.settled(ctx); err != nil {
 			return nil, db.fail(err)
 		}
 	}
-	if err := d.alone(ctx, "format", d.prepare); err != nil {
+	if err := d.alone(ctx, "format", db.prepare); err != nil {
 		return nil, db.fail(err)
 	}
 	db.makeRoom()
@@ -126,6 +136,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	db.stop = stop
 	db.keeper.Go(func() { db.keep(run) })
+	db.keeper.Go(func() { db.keepRecord(run) })
 	if c.Shared && c.Checkpoint > 0 {
 		db.keeper.Go(func() { db.keepFollowing(run) })
 	}
@@ -148,7 +159,21 @@ func (db *DB) makeRoom() {
 }
 
 // fail closes what was opened and returns err.
-func (db *DB) fail(err error) error { return errors.Join(err, db.use.end(), db.d.close()) }
+func (db *DB) fail(err error) error { return errors.Join(err, db.use.end(), db.closeAll()) }
+
+// closeAll closes the databases.
+func (db *DB) closeAll() error {
+	err := db.d.close()
+	if db.rd != db.d {
+		err = errors.Join(err, db.rd.close())
+	}
+	return err
+}
+
+// prepare takes the databases to the present format.
+func (db *DB) prepare(ctx context.Context) error {
+	return errors.Join(db.d.prepare(ctx), db.rd.prepareRecord(ctx))
+}
 
 // keep makes checkpoints when it is time or when memory is full.
 func (db *DB) keep(ctx context.Context) {
@@ -176,7 +201,7 @@ func (db *DB) keep(ctx context.Context) {
 func (db *DB) Close(ctx context.Context) error {
 	db.stop()
 	db.keeper.Wait()
-	return errors.Join(db.Checkpoint(ctx), db.use.end(), db.d.close())
+	return errors.Join(db.Checkpoint(ctx), db.use.end(), db.closeAll())
 }
 
 // loadPositions reads how far each partition has been taken in.

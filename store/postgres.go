@@ -83,12 +83,36 @@ var tuned = [...]struct{ have, set string }{
 		`ALTER TABLE waves ALTER COLUMN data SET STORAGE EXTERNAL`},
 }
 
+// tunedRecord are the same for the record of resources. What SQLite calls
+// INTEGER has to have room for all numbers there.
+var tunedRecord = [...]struct{ have, set string }{
+	{`SELECT atttypid = 'bigint'::regtype FROM pg_attribute WHERE attrelid = 'resources'::regclass AND attname = 'rid'`,
+		`ALTER TABLE resources ALTER COLUMN rid TYPE BIGINT`},
+	{`SELECT attstorage = 'e' FROM pg_attribute WHERE attrelid = 'resources'::regclass AND attname = 'body'`,
+		`ALTER TABLE resources ALTER COLUMN body SET STORAGE EXTERNAL`},
+	{`SELECT attstorage = 'e' FROM pg_attribute WHERE attrelid = 'resource_versions'::regclass AND attname = 'body'`,
+		`ALTER TABLE resource_versions ALTER COLUMN body SET STORAGE EXTERNAL`},
+}
+
 // prepare takes the database to the present format and tunes its tables.
 func (d *database) prepare(ctx context.Context) error {
 	if err := migrate(ctx, d.write); err != nil || !d.many {
 		return err
 	}
-	for _, t := range tuned {
+	return d.tune(ctx, tuned[:])
+}
+
+// prepareRecord is prepare for the record of resources.
+func (d *database) prepareRecord(ctx context.Context) error {
+	if err := recordSteps.migrate(ctx, d.write); err != nil || !d.many {
+		return err
+	}
+	return d.tune(ctx, tunedRecord[:])
+}
+
+// tune makes the settings that are not made yet.
+func (d *database) tune(ctx context.Context, settings []struct{ have, set string }) error {
+	for _, t := range settings {
 		var have bool
 		if err := d.write.QueryRowContext(ctx, t.have).Scan(&have); err != nil {
 			return fault("read settings of tables", err)

@@ -12,8 +12,11 @@ import (
 	"modernc.org/sqlite"
 )
 
-// sqliteFile is the name of the database in the store's folder.
-const sqliteFile = "vigil.db"
+// The names of the databases in the store's folder.
+const (
+	sqliteFile = "vigil.db"
+	recordFile = "record.db"
+)
 
 // openSQLite opens the database in a folder: one connection that writes, with
 // every commit synced, and a few that read. Pages have 16 KiB, so that a chunk
@@ -30,17 +33,29 @@ func openSQLite(ctx context.Context, dir string) (*database, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of the database: %w", err)
 	}
-	path := filepath.Join(dir, sqliteFile)
-	write := sqlitePool(path, 1, "page_size(16384)", "journal_mode(WAL)", "synchronous(FULL)",
+	return openFile(ctx, filepath.Join(dir, sqliteFile), 8, "page_size(16384)", "journal_mode(WAL)", "synchronous(FULL)",
 		"cache_size(-16384)", "journal_size_limit(67108864)", "wal_autocheckpoint(2000)")
-	d := &database{write: write, name: "sqlite " + path, rows: sqliteRows}
+}
+
+// openRecord opens the database of resources in a folder. It is one of its own:
+// what finds resources lies all over the file, so that small pages are cheaper
+// to write, and those who write resources need not wait for a checkpoint of
+// series. Its log is long, because the same pages are written again and again.
+func openRecord(ctx context.Context, dir string) (*database, error) {
+	return openFile(ctx, filepath.Join(dir, recordFile), 8, "page_size(4096)", "journal_mode(WAL)", "synchronous(FULL)",
+		"cache_size(-65536)", "journal_size_limit(134217728)", "wal_autocheckpoint(16000)")
+}
+
+// openFile opens one database.
+func openFile(ctx context.Context, path string, readers int, pragmas ...string) (*database, error) {
+	d := &database{write: sqlitePool(path, 1, pragmas...), name: "sqlite " + path, rows: sqliteRows}
 	if err := d.write.PingContext(ctx); err != nil {
 		return nil, d.fail(fmt.Errorf("open database %s: %w", path, err))
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, d.fail(fmt.Errorf("protect database: %w", err))
 	}
-	d.read = sqlitePool(path, 8, "query_only(1)", "cache_size(-8192)")
+	d.read = sqlitePool(path, readers, "query_only(1)", "cache_size(-8192)")
 	return d, nil
 }
 

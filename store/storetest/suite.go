@@ -30,10 +30,7 @@ func Config() store.Config {
 // Run runs the suite. Each call of fresh names another empty database by
 // filling in Path or DSN.
 func Run(t *testing.T, fresh func(t *testing.T) store.Config) {
-	for _, c := range []struct {
-		says string
-		test func(*testing.T, *bench)
-	}{
+	for _, c := range append(resourceCases(), []suiteCase{
 		{"keeps points over a restart", keepsPoints},
 		{"pages in both directions", pages},
 		{"drops repeats, keeps conflicts, replaces by corrections", identities},
@@ -55,7 +52,7 @@ func Run(t *testing.T, fresh func(t *testing.T) store.Config) {
 		{"forgets what is over its time", prunes},
 		{"ignores old frames and refuses gaps", frames},
 		{"moves a series between partitions", rehomes},
-	} {
+	}...) {
 		t.Run(c.says, func(t *testing.T) {
 			b := &bench{t: t, config: fresh(t), ctx: context.Background()}
 			b.open()
@@ -63,6 +60,12 @@ func Run(t *testing.T, fresh func(t *testing.T) store.Config) {
 			c.test(t, b)
 		})
 	}
+}
+
+// A suiteCase is something that every store does.
+type suiteCase struct {
+	says string
+	test func(*testing.T, *bench)
 }
 
 // A bench is a store under test with a journal that gives frames their numbers.
