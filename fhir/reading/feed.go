@@ -165,7 +165,7 @@ func (s *Source) resource(r *reading) vigil.Resource {
 	out := vigil.Resource{
 		Type: Observation, ID: string(s.appendReadingID(nil, r)), Version: int64(sum.version), Changed: sum.arrived,
 		Method: "POST", Actor: vigil.Actor{Kind: vigil.DeviceActor, ID: string(r.g.device())},
-		Body: s.appendObservation(nil, r), Owner: owner(r.g.subject()),
+		Body: s.appendObservation(nil, r), Owner: r.g.owner(),
 	}
 	if out.Version > 1 {
 		out.Method = "PUT"

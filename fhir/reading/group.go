@@ -22,6 +22,7 @@ type group struct {
 	// What a mapping says of the Observation: nil and empty without one.
 	template *iomt.Template
 	shown    []*iomt.Value // of each part
+	whose    string        // whose key would seal it
 	period   vigil.Instant // the time whose readings make one Observation, 0 for one reading
 
 	// The parts of the JSON that are the same for every reading, made when
@@ -39,7 +40,16 @@ type valueFrame struct {
 func (g *group) wave() bool             { return g.parts[0].Metric.IsWave() }
 func (g *group) subject() vigil.Subject { return g.parts[0].Subject }
 func (g *group) device() vigil.DeviceID { return g.parts[0].Device }
-func (g *group) category() string       { return g.parts[0].Metric.Category }
+
+// owner names whose key would seal what is said of the subject.
+func (g *group) owner() string {
+	if g.whose == "" {
+		g.whose = owner(g.subject())
+	}
+	return g.whose
+}
+
+func (g *group) category() string { return g.parts[0].Metric.Category }
 
 // codes are those of Observation.code.
 func (g *group) codes() []vigil.Code {

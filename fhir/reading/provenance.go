@@ -41,14 +41,14 @@ func (s *Source) appendProvenance(dst []byte, r *reading) []byte {
 	dst = s.appendReadingID(dst, r)
 	dst = append(dst, `/_history/`...)
 	dst = strconv.AppendInt(dst, int64(sum.version), 10)
-	from, to := r.during()
-	if to == from+1 {
+	from, to := r.times()
+	if r.wave == nil && r.samples == nil {
 		dst = append(dst, `"}],"occurredDateTime":"`...)
 		dst = append(appendTime(dst, from), '"')
 	} else {
 		dst = append(dst, `"}],"occurredPeriod":{"start":"`...)
 		dst = append(appendTime(dst, from), `","end":"`...)
-		dst = append(appendTime(dst, to-1), `"}`...)
+		dst = append(appendTime(dst, to), `"}`...)
 	}
 	dst = append(dst, `,"recorded":"`...)
 	dst = appendTime(dst, sum.arrived)

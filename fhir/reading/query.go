@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -32,9 +33,10 @@ type Token struct {
 }
 
 // Matches tells whether a coding passes: system|code, |code (no system), code
-// (any system), system| (any code).
+// (any system), system| (any code). Case does not count: in no system that
+// readings are named in do two codes differ by it.
 func (t Token) Matches(system, code string) bool {
-	return (t.AnySystem || t.System == system) && (t.Code == code || t.Code == "" && !t.AnySystem)
+	return (t.AnySystem || t.System == system) && (t.Code == "" && !t.AnySystem || strings.EqualFold(t.Code, code))
 }
 
 func anyToken(tokens []Token, codes []vigil.Code) bool {
@@ -107,7 +109,7 @@ func (q Query) prepare() (*want, error) {
 	o := &want{Query: q, plan: plan{window: all, waves: all, desc: !q.Asc, standing: true}}
 	o.nothing = q.Subjects != nil && len(q.Subjects) == 0 || q.Devices != nil && len(q.Devices) == 0
 	for _, d := range q.Dates {
-		o.plan.window = o.plan.window.and(d.window(0))
+		o.plan.window = o.plan.window.and(d.window(second))
 		o.plan.waves = o.plan.waves.and(d.window(longestBlock))
 	}
 	for _, t := range q.Codes {
@@ -178,23 +180,39 @@ func (o *want) takesState(s summary) bool {
 		}
 	}
 	for _, d := range o.Changed {
-		if !d.holds(s.arrived, s.arrived+1) {
+		if !d.holds(s.arrived, s.arrived+exact(s.arrived)) {
 			return false
 		}
 	}
 	return true
 }
 
-// during is the time of an Observation: from the first instant to just before
-// the second.
-func (r *reading) during() (vigil.Instant, vigil.Instant) {
+// times are the first and the last instant of an Observation.
+func (r *reading) times() (first, last vigil.Instant) {
 	if r.wave != nil {
-		return r.wave.Start, lastSample(r.wave) + 1
+		return r.wave.Start, lastSample(r.wave)
 	}
 	if n := len(r.samples); n > 0 {
-		return r.samples[0].order.at, r.samples[n-1].order.at + 1
+		return r.samples[0].order.at, r.samples[n-1].order.at
 	}
-	return r.order.at, r.order.at + 1
+	return r.order.at, r.order.at
+}
+
+// during is the time of an Observation as its text has it: from an instant to
+// just before another.
+func (r *reading) during() (from, to vigil.Instant) {
+	first, last := r.times()
+	return first, last + exact(last)
+}
+
+// exact is how exact the text of an instant is: a second, or the last digit of
+// its fraction (search.html#date).
+func exact(at vigil.Instant) vigil.Instant {
+	unit := vigil.Instant(second)
+	for at%unit != 0 {
+		unit /= 10
+	}
+	return unit
 }
 
 // groupsFor finds the groups that a search may find readings in.
