@@ -42,9 +42,12 @@ type Config struct {
 	// QuarantineMax is how many messages of a device wait in the quarantine
 	// before the device is refused.
 	QuarantineMax int
-	Watchdog      string
-	LogLevel      string
-	LogFormat     string
+	// FHIRPackages are files of implementation guides beside those in the data
+	// folder.
+	FHIRPackages []string
+	Watchdog     string
+	LogLevel     string
+	LogFormat    string
 }
 
 // A Setting is one configuration value with where it came from.
@@ -93,6 +96,10 @@ func placeSettings() []setting {
 		{"mqtt", "127.0.0.1:1883", "address of the MQTT listener; empty turns it off", text(func(c *Config) *string { return &c.MQTT })},
 		{"db", "", "postgres://… to keep series and records there; empty keeps them in the data folder", text(func(c *Config) *string { return &c.DB })},
 		{"nats", "", "nats://… of a cluster that carries the journal; empty carries it in this process", text(func(c *Config) *string { return &c.NATS })},
+		{"fhir-package", "", "files of FHIR packages (implementation guides, .tgz), with commas between; those that `vigil fhir package add` put into the data folder are loaded anyway", func(c *Config, v string) error {
+			c.FHIRPackages = strings.FieldsFunc(v, func(r rune) bool { return r == ',' })
+			return nil
+		}},
 		{"allow-plain", "false", "let listeners without TLS bind to addresses other than loopback", func(c *Config, v string) (err error) {
 			c.AllowPlain, err = strconv.ParseBool(v)
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 
 	"github.com/vigil-iomt/vigil/app"
 )
@@ -9,26 +10,27 @@ import (
 // serverFlags are the settings that can be given as flags. An absent flag
 // leaves the setting to the environment, the file or the default.
 type serverFlags struct {
-	Config        *string `help:"File of settings, YAML." placeholder:"FILE"`
-	HTTP          *string `name:"http" help:"Address of the web pages and APIs; empty turns it off."`
-	MQTT          *string `name:"mqtt" help:"Address of the MQTT listener; empty turns it off."`
-	DB            *string `name:"db" help:"postgres://… to keep series and records there."`
-	NATS          *string `name:"nats" help:"nats://… of a cluster that carries the journal."`
-	NATSMonitor   *string `name:"nats-monitor" help:"Monitoring addresses of the cluster's servers."`
-	NATSReplicas  *string `name:"nats-replicas" help:"On how many of the cluster's servers each message is kept."`
-	Node          *string `help:"Name of this process in a cluster."`
-	AllowPlain    bool    `help:"Let listeners without TLS bind to other addresses than loopback."`
-	Partitions    *string `help:"Partitions of the journal; fixed when it is made."`
-	RawRetention  *string `help:"How long messages are kept as they came."`
-	Keep          *string `help:"How long readings are kept; 0 is for ever."`
-	KeepWaves     *string `help:"How long waves are kept."`
-	KeepEvents    *string `help:"How long events are kept."`
-	MinFree       *string `help:"Free disk space below which messages are refused."`
-	Checkpoint    *string `help:"How often series heads are written to the store."`
-	QuarantineMax *string `help:"Messages of one device that may wait in the quarantine before it is refused."`
-	Watchdog      *string `help:"URL that hears from the server while all is well."`
-	LogLevel      *string `help:"debug, info, warn or error."`
-	LogFormat     *string `help:"text or json."`
+	Config        *string  `help:"File of settings, YAML." placeholder:"FILE"`
+	HTTP          *string  `name:"http" help:"Address of the web pages and APIs; empty turns it off."`
+	MQTT          *string  `name:"mqtt" help:"Address of the MQTT listener; empty turns it off."`
+	DB            *string  `name:"db" help:"postgres://… to keep series and records there."`
+	NATS          *string  `name:"nats" help:"nats://… of a cluster that carries the journal."`
+	NATSMonitor   *string  `name:"nats-monitor" help:"Monitoring addresses of the cluster's servers."`
+	NATSReplicas  *string  `name:"nats-replicas" help:"On how many of the cluster's servers each message is kept."`
+	Node          *string  `help:"Name of this process in a cluster."`
+	AllowPlain    bool     `help:"Let listeners without TLS bind to other addresses than loopback."`
+	Partitions    *string  `help:"Partitions of the journal; fixed when it is made."`
+	RawRetention  *string  `help:"How long messages are kept as they came."`
+	Keep          *string  `help:"How long readings are kept; 0 is for ever."`
+	KeepWaves     *string  `help:"How long waves are kept."`
+	KeepEvents    *string  `help:"How long events are kept."`
+	MinFree       *string  `help:"Free disk space below which messages are refused."`
+	Checkpoint    *string  `help:"How often series heads are written to the store."`
+	QuarantineMax *string  `help:"Messages of one device that may wait in the quarantine before it is refused."`
+	FHIRPackage   []string `name:"fhir-package" help:"File of a FHIR package to load, .tgz; may be given several times." placeholder:"FILE"`
+	Watchdog      *string  `help:"URL that hears from the server while all is well."`
+	LogLevel      *string  `help:"debug, info, warn or error."`
+	LogFormat     *string  `help:"text or json."`
 }
 
 // values returns the flags that were given.
@@ -44,6 +46,9 @@ func (f serverFlags) values() map[string]string {
 		if v != nil {
 			out[name] = *v
 		}
+	}
+	if len(f.FHIRPackage) > 0 {
+		out["fhir-package"] = strings.Join(f.FHIRPackage, ",")
 	}
 	if f.AllowPlain {
 		out["allow-plain"] = "true"

@@ -28,6 +28,7 @@ type commands struct {
 	Location   locationCmd   `cmd:"" help:"Register and list beds, homes, rooms and fridges."`
 	Token      tokenCmd      `cmd:"" help:"Make and revoke bearer tokens."`
 	Profile    profileCmd    `cmd:"" help:"Check, try and list device profiles."`
+	FHIR       fhirCmd       `cmd:"" name:"fhir" help:"Add, list and remove FHIR packages."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, replay and close messages that were not understood."`
 	Import     importCmd     `cmd:"" help:"Play recordings and tables into the pipeline."`
 	Simulate   simulateCmd   `cmd:"" help:"Send a simulated hospital to a server."`
