@@ -29,7 +29,7 @@ type call struct {
 	body  []byte
 	open  func() ([]byte, error) // reads the body, when it has not been read
 
-	origin *origin // of a body that came as XML
+	origin *xmlBody // of a body that came as XML
 
 	// What the address names, filled in by route.
 	typ, id, version string

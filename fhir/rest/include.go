@@ -135,7 +135,7 @@ func (g *company) fetch(ctx context.Context, wanted map[string][]string) error {
 			return err
 		}
 		for _, hit := range hits {
-			g.take(match{typ: hit.Type, id: hit.ID, body: hit.Body, source: -1})
+			g.take(match{typ: hit.Type, id: hit.ID, body: hit.Body})
 		}
 		if err := g.fetchShown(ctx, typ, ids); err != nil {
 			return err
@@ -182,7 +182,7 @@ func (g *company) referring(ctx context.Context, inc search.Include, from []matc
 	q.Bodies = true
 	sub := finder{g.h.s, g.h}
 	err := sub.Find(ctx, q, func(r vigil.Resource) error {
-		g.take(match{typ: r.Type, id: r.ID, body: r.Body, source: -1})
+		g.take(match{typ: r.Type, id: r.ID, body: r.Body})
 		if g.full {
 			return errFull
 		}

@@ -11,6 +11,7 @@ package rest
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"time"
@@ -114,6 +115,11 @@ type Source interface {
 	Read(ctx context.Context, typ, id string, version int64) (vigil.Resource, error)
 	// History returns all versions, the newest first.
 	History(ctx context.Context, typ, id string) ([]vigil.Resource, error)
+	// Search gives the resources of a type that a query asks for, in its order,
+	// behind a mark or from the start. A body is good until the next one.
+	Search(ctx context.Context, typ string, q *search.Query, after *vigil.ResourceMark) iter.Seq2[vigil.ResourceHit, error]
+	// Total counts them.
+	Total(ctx context.Context, typ string, q *search.Query) (int, error)
 }
 
 func (s *Server) engine() *search.Engine { return s.c.Engine() }

@@ -26,7 +26,8 @@ type hunt struct {
 	c       *call
 	q       *search.Query
 	plan    search.Plan
-	sources []Searcher
+	origins []origin
+	stops   []func() // what ends the streams of sources
 	shape   shape
 	count   int
 	address string // of the links
@@ -41,6 +42,7 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer h.end()
 	b := newBundle("searchset")
 	if h.q.Only {
 		b.total, err = h.total(ctx)
@@ -73,6 +75,13 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 		}
 	}
 	return h.finish(b)
+}
+
+// end gives back what the streams hold.
+func (h *hunt) end() {
+	for _, stop := range h.stops {
+		stop()
+	}
 }
 
 // finish adds what was not understood and answers.
@@ -182,12 +191,8 @@ func (h *hunt) prepare(ctx context.Context) error {
 	if len(h.q.Elements) > maxElements {
 		h.shape.elements = h.q.Elements[:maxElements]
 	}
-	for _, src := range h.s.c.Sources {
-		if searcher, ok := src.(Searcher); ok && overlap(src.Types(), h.q.Types) {
-			h.sources = append(h.sources, searcher)
-		}
-	}
-	if len(h.sources) > 0 && len(h.q.Sort) == 0 && len(h.q.Types) == 1 && h.s.engine().Param(h.q.Types[0], "date") != nil {
+	h.origins = h.s.origins(h.q.Types)
+	if len(h.origins) > 0 && len(h.q.Sort) == 0 && len(h.q.Types) == 1 && h.s.engine().Param(h.q.Types[0], "date") != nil {
 		h.q.Sort = []search.SortKey{{Param: "date", Desc: true}} // the newest reading comes first
 	}
 	if err := h.s.resolve(ctx, h.q, finder{h.s, h}); err != nil {
@@ -195,17 +200,6 @@ func (h *hunt) prepare(ctx context.Context) error {
 	}
 	h.plan = h.q.Plan()
 	return nil
-}
-
-func overlap(a, b []string) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x == y {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // look counts a body that was looked into. A search that looks into too many
@@ -234,13 +228,13 @@ func costly(err error) error {
 // total counts all matches.
 func (h *hunt) total(ctx context.Context) (int, error) {
 	n, err := h.stored(ctx, 0)
-	for _, src := range h.sources {
+	for _, o := range h.origins {
 		if err != nil {
 			break
 		}
-		var more int64
-		more, err = src.Count(ctx, h.q)
-		n += int(more)
+		var more int
+		more, err = o.Total(ctx, o.typ, h.q)
+		n += more
 	}
 	return n, costly(err)
 }
@@ -284,7 +278,7 @@ func (h *hunt) countMatches(ctx context.Context, b *bundle, p *page) error {
 		b.total, err = h.total(ctx)
 	case p.whole && h.q.Cursor == "":
 		b.total = len(p.matches)
-	case h.q.Total != "none" && len(h.sources) == 0:
+	case h.q.Total != "none" && len(h.origins) == 0:
 		b.total, err = h.stored(ctx, freeCount)
 	}
 	return costly(err)

@@ -6,34 +6,8 @@ import (
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
-	"github.com/vigil-iomt/vigil/fhir/search"
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
-
-// A Searcher is a source that can be searched.
-type Searcher interface {
-	Source
-	// Search opens what a query finds, in the order of the query, behind a mark
-	// that came with a hit before.
-	Search(ctx context.Context, q *search.Query, after string) (Feed, error)
-	// Count counts what a query finds.
-	Count(ctx context.Context, q *search.Query) (int64, error)
-}
-
-// A Feed gives hits one by one.
-type Feed interface {
-	// Next returns the next hit, nil behind the last. It is good until the next
-	// one is asked for.
-	Next(ctx context.Context) (*Hit, error)
-}
-
-// A Hit is a resource that a source shows.
-type Hit struct {
-	Type, ID string
-	Body     []byte
-	At       vigil.Instant // what hits are ordered by
-	Mark     string
-}
 
 // A match is a resource that was found.
 type match struct {
@@ -42,9 +16,8 @@ type match struct {
 	at      int64 // what it is sorted by
 	last    bool  // it has nothing to be sorted by
 	rank    string
-	source  int // from which source; -1 from the record
+	from    int // which stream it is of; 0 is the record
 	mark    vigil.ResourceMark
-	text    string // the mark of a source
 }
 
 // A stream gives matches one by one, nil behind the last.
@@ -80,7 +53,7 @@ func (st *shelf) next(ctx context.Context) (*match, error) {
 		}
 		hit := &st.buf[0]
 		st.buf = st.buf[1:]
-		m := &match{typ: hit.Type, id: hit.ID, body: hit.Body, at: hit.Mark.Value, last: hit.Mark.Last, source: -1, mark: hit.Mark}
+		m := &match{typ: hit.Type, id: hit.ID, body: hit.Body, at: hit.Mark.Value, last: hit.Mark.Last, mark: hit.Mark}
 		if !st.h.plan.Check {
 			return m, nil
 		}
@@ -115,51 +88,65 @@ func (st *shelf) fill(ctx context.Context) error {
 	return nil
 }
 
-// shown is the stream of what a source shows.
-type shown struct {
-	feed   Feed
-	source int
+// An origin is a type of a source.
+type origin struct {
+	Source
+	typ string
 }
 
-func (st shown) next(ctx context.Context) (*match, error) {
-	hit, err := st.feed.Next(ctx)
-	if hit == nil || err != nil {
-		return nil, err
+// origins are the sources of some types.
+func (s *Server) origins(types []string) []origin {
+	var out []origin
+	for _, src := range s.c.Sources {
+		for _, typ := range src.Types() {
+			if slices.Contains(types, typ) {
+				out = append(out, origin{src, typ})
+			}
+		}
 	}
-	return &match{typ: hit.Type, id: hit.ID, body: hit.Body, at: int64(hit.At), source: st.source, text: hit.Mark}, nil
+	return out
+}
+
+// shownStream is the stream of what a source shows.
+type shownStream struct {
+	pull func() (vigil.ResourceHit, error, bool)
+	from int
+}
+
+func (st shownStream) next(context.Context) (*match, error) {
+	hit, err, ok := st.pull()
+	if !ok || err != nil {
+		return nil, costly(err)
+	}
+	return &match{typ: hit.Type, id: hit.ID, body: hit.Body, at: hit.Mark.Value, last: hit.Mark.Last, from: st.from, mark: hit.Mark}, nil
 }
 
 // A merged stream gives the matches of several in their order; without an
 // order, one after the other.
 type merged struct {
-	of      []stream
-	head    []*match
-	opened  bool
-	sorted  bool
-	desc    bool
-	current int
+	of     []stream
+	head   []*match
+	opened bool
+	sorted bool
+	desc   bool
+	now    int // the stream that the last match is of
 }
 
 func (st *merged) next(ctx context.Context) (*match, error) {
 	if !st.sorted {
-		for st.current < len(st.of) {
-			m, err := st.of[st.current].next(ctx)
-			if m != nil || err != nil {
-				return m, err
-			}
-			st.current++
-		}
-		return nil, nil
+		return st.another(ctx)
 	}
+	var err error
 	if !st.opened {
 		st.opened = true
 		st.head = make([]*match, len(st.of))
 		for i := range st.of {
-			var err error
 			if st.head[i], err = st.of[i].next(ctx); err != nil {
 				return nil, err
 			}
 		}
+	} else if st.head[st.now], err = st.of[st.now].next(ctx); err != nil {
+		return nil, err
 	}
 	best := -1
 	for i, m := range st.head {
@@ -168,12 +155,23 @@ func (st *merged) next(ctx context.Context) (*match, error) {
 		}
 	}
 	if best < 0 {
+		st.of, st.head, st.sorted = nil, nil, false
 		return nil, nil
 	}
-	m := st.head[best]
-	var err error
-	st.head[best], err = st.of[best].next(ctx)
-	return m, err
+	st.now = best
+	return st.head[best], nil
+}
+
+// another gives the next match of the first stream that has one.
+func (st *merged) another(ctx context.Context) (*match, error) {
+	for len(st.of) > 0 {
+		m, err := st.of[0].next(ctx)
+		if m != nil || err != nil {
+			return m, err
+		}
+		st.of = st.of[1:]
+	}
+	return nil, nil
 }
 
 // before tells whether a match comes before another one of another stream.

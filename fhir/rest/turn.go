@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"slices"
 
 	"github.com/vigil-iomt/vigil"
@@ -12,15 +13,14 @@ import (
 // A turn is where a page begins: behind what came last from each stream. Pages
 // that begin so stay as they are while others write.
 type turn struct {
-	Mark  *vigil.ResourceMark `json:"m,omitempty"` // of the record
-	Texts []string            `json:"t,omitempty"` // of the sources
-	Rank  string              `json:"r,omitempty"` // of what was sorted here
+	Marks []*vigil.ResourceMark `json:"m,omitempty"` // of the streams, nil for one that has not begun
+	Rank  []byte                `json:"r,omitempty"` // of what was sorted here
 	// Before are the beginnings of the pages before, the first one left out.
 	Before []turn `json:"b,omitempty"`
 }
 
 // begins tells whether the turn is not the beginning of all.
-func (t *turn) begins() bool { return t.Mark != nil || t.Rank != "" || len(t.Texts) > 0 }
+func (t *turn) begins() bool { return len(t.Rank) > 0 || len(t.Marks) > 0 }
 
 // maxBefore bounds how many pages a cursor remembers.
 const maxBefore = 20
@@ -68,10 +68,10 @@ func (h *hunt) page(ctx context.Context) (*page, error) {
 			break
 		}
 		if len(p.matches) == h.count {
-			p.next = from.behind(p.matches, len(h.sources))
+			p.next = from.behind(p.matches)
 			break
 		}
-		if m.source >= 0 {
+		if m.from > 0 {
 			m.body = slices.Clone(m.body)
 		}
 		p.matches = append(p.matches, *m)
@@ -87,21 +87,18 @@ func (h *hunt) page(ctx context.Context) (*page, error) {
 }
 
 // behind is the turn after some matches.
-func (t *turn) behind(matches []match, sources int) *turn {
-	out := &turn{Mark: t.Mark, Texts: slices.Clone(t.Texts), Rank: t.Rank}
+func (t *turn) behind(matches []match) *turn {
+	out := &turn{Marks: slices.Clone(t.Marks), Rank: t.Rank}
 	for i := range matches {
 		m := &matches[i]
-		switch {
-		case m.rank != "":
-			out.Rank = m.rank
-		case m.source < 0:
-			out.Mark = &m.mark
-		default:
-			for len(out.Texts) < sources {
-				out.Texts = append(out.Texts, "")
-			}
-			out.Texts[m.source] = m.text
+		if m.rank != "" {
+			out.Rank = []byte(m.rank)
+			continue
 		}
+		for len(out.Marks) <= m.from {
+			out.Marks = append(out.Marks, nil)
+		}
+		out.Marks[m.from] = &m.mark
 	}
 	if t.begins() {
 		before := *t
@@ -115,27 +112,26 @@ func (t *turn) behind(matches []match, sources int) *turn {
 // open opens the matches behind a turn.
 func (h *hunt) open(ctx context.Context, from *turn) (stream, error) {
 	sorts := len(h.q.Sort) > 0
-	timed := h.timed()
-	gathers := !h.plan.Sorted || sorts && !timed && len(h.sources) > 0
-	after, first := from.Mark, h.count+1
+	gathers := !h.plan.Sorted || sorts && !h.timed() && len(h.origins) > 0
+	marks, first := make([]*vigil.ResourceMark, 1+len(h.origins)), h.count+1
 	if gathers {
-		after, first = nil, most
-		h.plan.Query.Order = vigil.ResourceOrder{}
+		first, h.plan.Query.Order = most, vigil.ResourceOrder{}
+	} else {
+		copy(marks, from.Marks)
 	}
-	of := []stream{h.shelf(after, first)}
-	for i, src := range h.sources {
-		text := ""
-		if i < len(from.Texts) && !gathers {
-			text = from.Texts[i]
-		}
-		feed, err := src.Search(ctx, h.q, text)
-		if err != nil {
-			return nil, err
-		}
-		of = append(of, shown{feed, i})
-	}
+	of := []stream{h.shelf(marks[0], first)}
+	by := h.q.Sort
 	if gathers {
-		return h.gather(ctx, of, from.Rank)
+		h.q.Sort = nil // the sources need not sort what is sorted here
+	}
+	for i, o := range h.origins {
+		pull, stop := iter.Pull2(o.Search(ctx, o.typ, h.q, marks[i+1]))
+		h.stops = append(h.stops, stop)
+		of = append(of, shownStream{pull, i + 1})
+	}
+	h.q.Sort = by
+	if gathers {
+		return h.gather(ctx, of, string(from.Rank))
 	}
 	if len(of) == 1 {
 		return of[0], nil
@@ -179,24 +175,12 @@ func (x finder) Find(ctx context.Context, q *search.Query, f func(vigil.Resource
 
 // sources finds what sources show.
 func (x finder) sources(ctx context.Context, q *search.Query, f func(vigil.Resource) error) error {
-	for _, src := range x.s.c.Sources {
-		searcher, ok := src.(Searcher)
-		if !ok || !overlap(src.Types(), q.Types) {
-			continue
-		}
-		feed, err := searcher.Search(ctx, q, "")
-		if err != nil {
-			return err
-		}
-		for {
-			hit, err := feed.Next(ctx)
+	for _, o := range x.s.origins(q.Types) {
+		for hit, err := range o.Search(ctx, o.typ, q, nil) {
+			if err == nil {
+				err = f(hit.Resource)
+			}
 			if err != nil {
-				return err
-			}
-			if hit == nil {
-				break
-			}
-			if err := f(vigil.Resource{Type: hit.Type, ID: hit.ID, Body: hit.Body}); err != nil {
 				return err
 			}
 		}

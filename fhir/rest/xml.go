@@ -7,9 +7,9 @@ import (
 	"github.com/vigil-iomt/vigil/fhir/xmlform"
 )
 
-// origin is the XML that a body came as: what is wrong with it is told with
+// An xmlBody is the XML that a body came as: what is wrong with it is told with
 // the places of the XML (xml.html).
-type origin struct {
+type xmlBody struct {
 	places *xmlform.Places
 	json   []byte
 }
@@ -20,7 +20,7 @@ func (s *Server) fromXML(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, s.unreadable(err)
 	}
-	c.origin = &origin{places, json}
+	c.origin = &xmlBody{places, json}
 	return json, nil
 }
 
@@ -34,7 +34,7 @@ func (s *Server) toXML(body []byte, pretty bool) ([]byte, error) {
 }
 
 // locate puts the place of an issue where the client has it.
-func (o *origin) locate(i Issue) Issue {
+func (o *xmlBody) locate(i Issue) Issue {
 	if o == nil || i.Line == 0 {
 		return i
 	}
