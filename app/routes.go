@@ -26,8 +26,8 @@ func (s *server) routes() http.Handler {
 	records := s.fhir()
 	inner := http.NewServeMux()
 	inner.Handle("/api/v1/", s.api(records))
-	inner.Handle("/fhir", records)
-	inner.Handle("/fhir/", records)
+	inner.Handle("/fhir", s.settled(records))
+	inner.Handle("/fhir/", s.settled(records))
 	inner.Handle("/ws/events", permitted(live.ActionEvents, http.HandlerFunc(s.hub.ServeEvents)))
 	inner.Handle("/ws/waves", permitted(live.ActionWaves, http.HandlerFunc(s.hub.ServeWaves)))
 	inner.Handle("/metrics", permitted("system.metrics", s.metrics()))
@@ -72,13 +72,8 @@ func (s *server) api(records *fhir.Handler) http.Handler {
 func (s *server) fhir() *fhir.Handler {
 	return fhir.New(fhir.Config{
 		Readings: s.db, Registry: s.registry, IDKey: [16]byte(s.install.ObservationKey),
-		DeviceType: func(profile string) (string, []vigil.Code) {
-			if p, ok := s.profiles.Load().Profile(profile); ok {
-				return p.Title, p.Codes
-			}
-			return "", nil
-		},
-		Shapes: func() *iomt.Shapes { return s.profiles.Load().shapes }, Events: s.db,
+		DeviceType: s.deviceType,
+		Shapes:     func() *iomt.Shapes { return s.profiles.Load().shapes }, Events: s.db,
 		Permit: func(ctx context.Context, action vigil.Action) error {
 			a, _ := vigil.ActorFrom(ctx)
 			return permit(a, action)

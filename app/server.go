@@ -13,6 +13,7 @@ import (
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/devices"
 	"github.com/vigil-iomt/vigil/devices/iomt"
+	"github.com/vigil-iomt/vigil/fhir/reading"
 	"github.com/vigil-iomt/vigil/fleet"
 	"github.com/vigil-iomt/vigil/ingest"
 	"github.com/vigil-iomt/vigil/internal/seal"
@@ -58,7 +59,12 @@ type server struct {
 	registry *fleet.Registry
 	ingest   *ingest.Ingest
 	hub      *live.Hub
+	engine   engine
+	readings *reading.Source
+	roster   *rosterKeeper
+	outbox   *outbox
 	profiles atomic.Pointer[catalog]
+	guides   *definitions // of FHIR
 	watch    *watch
 	chain    []consumer
 	poison   *poison
@@ -71,6 +77,7 @@ type catalog struct {
 	*devices.Catalog
 	problems []devices.Problem
 	shapes   *iomt.Shapes // what mappings say of Observations
+	byCode   map[vigil.Code]*vigil.Metric
 }
 
 // Run opens everything in a data folder and serves until ctx is done. Then it
@@ -96,6 +103,9 @@ func (s *server) open(ctx context.Context) error {
 	}
 	s.watch = newWatch(s.c.Data, s.log)
 	s.reload(LoadProfiles(s.c.Profiles()))
+	if s.guides, err = openDefinitions(&s.c, s.log); err != nil {
+		return err
+	}
 	s.db, err = store.Open(ctx, store.Config{
 		Path: s.c.Data, DSN: s.c.DB, Partitions: s.c.Partitions, Sealer: seal.Plain{},
 		Now: time.Now, Log: s.log, Checkpoint: s.c.Checkpoint, Shared: s.c.shared(),
@@ -137,6 +147,7 @@ func (s *server) open(ctx context.Context) error {
 		Serves: s.registry.ServedAt, Heartbeat: s.heartbeat, Devices: s.deviceIDs, Now: time.Now, Log: s.log,
 	})
 	s.chain = s.consumers()
+	s.openRecord()
 	return nil
 }
 
@@ -174,7 +185,7 @@ func (s *server) reload(c *devices.Catalog, problems []devices.Problem) {
 		wrong = append(wrong, p)
 		s.log.Warn("device profile has a problem", "file", p.File, "position", p.Pos, "problem", p.Msg)
 	}
-	s.profiles.Store(&catalog{c, wrong, iomt.ShapesOf(c)})
+	s.profiles.Store(&catalog{c, wrong, iomt.ShapesOf(c), metricsByCode(c)})
 }
 
 // registryChanged tells the screens, and ends the connections of a device whose
@@ -190,6 +201,9 @@ func (s *server) registryChanged(kind, id string) {
 	}
 	if s.hub != nil {
 		s.hub.RegistryChanged(kind, id)
+	}
+	if s.roster != nil && (kind == "patient" || kind == "device") {
+		s.roster.note(rosterName{kind, id})
 	}
 }
 
@@ -232,6 +246,7 @@ func (s *server) serve(ctx context.Context) error {
 		return errors.Join(err, ignoreCanceled(consumers.Wait()))
 	}
 	edges.Go(func() error { return s.keepHouse(edgeCtx) })
+	edges.Go(func() error { return s.keepRecord(edgeCtx) })
 
 	err := ignoreCanceled(edges.Wait())
 	s.drain()

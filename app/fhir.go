@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/devices/iomt"
+	"github.com/vigil-iomt/vigil/fhir/reading"
+	"github.com/vigil-iomt/vigil/fhir/search"
+)
+
+// openRecord opens what shows readings as resources and what keeps registry and
+// record the same.
+func (s *server) openRecord() {
+	s.readings = reading.New(reading.Config{
+		Readings: s.db, Registry: s.registry, Events: s.db, IDKey: [16]byte(s.install.ObservationKey), Now: time.Now,
+		Shapes: func() *iomt.Shapes { return s.profiles.Load().shapes },
+	})
+	s.roster, s.outbox = newRoster(s), newOutbox(s)
+}
+
+// An engine is what resources are found by, made when somebody first asks and
+// again when FHIR packages come or go.
+type engine struct {
+	mu  sync.Mutex
+	now atomic.Pointer[search.Engine]
+}
+
+// searchEngine returns what resources are found by now.
+func (s *server) searchEngine() *search.Engine {
+	set := s.guides.Set()
+	old := s.engine.now.Load()
+	if old != nil && old.Schema() == set {
+		return old
+	}
+	s.engine.mu.Lock()
+	defer s.engine.mu.Unlock()
+	if e := s.engine.now.Load(); e != nil && e.Schema() == set {
+		return e
+	}
+	e, err := search.New(search.Config{Schema: set, Key: s.install.key("index")})
+	if err != nil { // only parameters that were added could be wrong
+		s.log.Error("search parameters cannot be used", "error", err)
+		return old
+	}
+	s.engine.now.Store(e)
+	return e
+}
+
+// key derives a key of the installation for one purpose.
+func (i *installation) key(purpose string) (out [16]byte) {
+	mac := hmac.New(sha256.New, i.ObservationKey)
+	mac.Write([]byte("vigil " + purpose))
+	copy(out[:], mac.Sum(nil))
+	return out
+}
+
+// deviceType returns what a profile says about a type of device.
+func (s *server) deviceType(profile string) (string, []vigil.Code) {
+	if p, ok := s.profiles.Load().Profile(profile); ok {
+		return p.Title, p.Codes
+	}
+	return "", nil
+}
+
+// metricsByCode finds for each code the metric that stands for it: one that is
+// no wave, of the first profile by name that has it.
+func metricsByCode(c *devices.Catalog) map[vigil.Code]*vigil.Metric {
+	out := map[vigil.Code]*vigil.Metric{}
+	for _, p := range c.Profiles() {
+		for _, m := range p.Metrics() {
+			for _, code := range m.Codes {
+				code.Display = ""
+				if out[code] == nil && !m.IsWave() {
+					out[code] = m
+				}
+			}
+		}
+	}
+	return out
+}
+
+// settled lets a request see what the registry was told before it.
+func (s *server) settled(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.roster.settle(r.Context())
+		next.ServeHTTP(w, r)
+	})
+}
+
+// keepRecord keeps registry and record the same, and passes on what clients
+// wrote, until ctx is done.
+func (s *server) keepRecord(ctx context.Context) error {
+	s.reconcile()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.roster.run(ctx) })
+	g.Go(func() error { return s.outbox.run(ctx) })
+	return g.Wait()
+}

@@ -1,0 +1,294 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/reading"
+	"github.com/vigil-iomt/vigil/fhir/roster"
+	"github.com/vigil-iomt/vigil/fhir/tree"
+	"github.com/vigil-iomt/vigil/fleet"
+	"github.com/vigil-iomt/vigil/live"
+	"github.com/vigil-iomt/vigil/store"
+)
+
+const (
+	outboxBatch = 1000
+	outboxEvery = time.Second
+	// outboxKeep is how often the place is kept up to which everything was
+	// passed on: what a crash takes away is passed on again, which does no harm.
+	outboxKeep = 30 * time.Second
+	// kindOutbox is the kind of the document of that place.
+	kindOutbox = "record-outbox"
+	// unknownProfile is the profile of devices that nobody registered.
+	unknownProfile = "generic-json"
+	// unknownDevice names the source of what no device is named for.
+	unknownDevice = "fhir"
+)
+
+// An outbox passes on what clients write into the record, after it is on disk:
+// patients and devices to the registry, vital signs to the journal, where rules
+// and screens see them. The record itself, in the order of its writes, is the
+// list of what is still to be passed on.
+type outbox struct {
+	db       *store.DB
+	registry *fleet.Registry
+	readings *reading.Source
+	metric   func(vigil.Code) *vigil.Metric
+	append   func(context.Context, []vigil.Record) error
+	show     func(context.Context, vigil.Frame) error
+	now      func() time.Time
+	log      *slog.Logger
+	wake     chan struct{}
+	shared   bool // other processes pass on, too
+
+	place   int64 // up to which write everything was passed on
+	version int64 // of its document
+	kept    int64
+	keptAt  time.Time
+}
+
+func newOutbox(s *server) *outbox {
+	return &outbox{
+		db: s.db, registry: s.registry, readings: s.readings, metric: s.metricFor, append: s.appendAll, show: s.posted.consume,
+		now: time.Now, log: s.log, wake: make(chan struct{}, 1), shared: s.c.shared(),
+	}
+}
+
+// metricFor returns the metric that a code names in the catalogue of now.
+func (s *server) metricFor(c vigil.Code) *vigil.Metric {
+	return s.profiles.Load().byCode[vigil.Code{System: c.System, Value: c.Value}]
+}
+
+// appendAll writes records to the journal.
+func (s *server) appendAll(ctx context.Context, records []vigil.Record) error {
+	done := make(chan error, 1)
+	s.journal.Append(records, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// written says that there is something to pass on.
+func (o *outbox) written() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run passes on until ctx is done.
+func (o *outbox) run(ctx context.Context) error {
+	t := time.NewTicker(outboxEvery)
+	defer t.Stop()
+	begun := false
+	for {
+		wake := o.wake
+		err := o.db.Alone(ctx, kindOutbox, func(ctx context.Context) error {
+			if !begun || o.shared {
+				if err := o.find(ctx); err != nil {
+					return err
+				}
+			}
+			if !begun {
+				if err := o.begin(ctx); err != nil {
+					return err
+				}
+				begun = true
+			}
+			if err := o.passAll(ctx); err != nil || !o.shared {
+				return err
+			}
+			return o.keep(ctx)
+		})
+		if err != nil && ctx.Err() == nil {
+			o.log.ErrorContext(ctx, "what was written into the record cannot be passed on; it is tried again", "error", err)
+			wake = nil
+		}
+		select {
+		case <-ctx.Done():
+			return o.keep(context.WithoutCancel(ctx))
+		case <-t.C:
+		case <-wake:
+		}
+	}
+}
+
+// find reads the place.
+func (o *outbox) find(ctx context.Context) error {
+	d, err := o.db.Document(ctx, kindOutbox, "self")
+	if vigil.KindOf(err) == vigil.NotFound {
+		return nil
+	}
+	var place int64
+	if err == nil {
+		err = json.Unmarshal(d.Body, &place)
+	}
+	if err != nil {
+		return fmt.Errorf("read place of the outbox: %w", err)
+	}
+	o.place, o.version, o.kept = max(o.place, place), d.Version, place
+	return nil
+}
+
+// begin shows the vital signs of the last day again.
+func (o *outbox) begin(ctx context.Context) error {
+	recent, err := o.db.SelectResources(ctx, vigil.ResourceQuery{
+		Types: []string{"Observation"}, Order: vigil.ResourceOrder{By: vigil.ByChange, Desc: true}, Limit: 10 * outboxBatch, Bodies: true,
+	})
+	if err != nil {
+		return err
+	}
+	f := vigil.Frame{}
+	for i := len(recent) - 1; i >= 0; i-- {
+		if recent[i].Written <= o.place {
+			if r, ok := o.vitals(recent[i].Resource); ok {
+				f.Records = append(f.Records, r)
+			}
+		}
+	}
+	return o.show(ctx, f)
+}
+
+// passAll passes on everything that is there.
+func (o *outbox) passAll(ctx context.Context) error {
+	for {
+		hits, err := o.db.SelectResources(ctx, vigil.ResourceQuery{
+			Types: []string{"Device", "Observation", "Patient"}, Order: vigil.ResourceOrder{By: vigil.ByChange},
+			After: &vigil.ResourceMark{Value: o.place, Row: math.MaxInt64}, Limit: outboxBatch, Bodies: true,
+		})
+		if err != nil || len(hits) == 0 {
+			return err
+		}
+		if err := o.pass(ctx, hits); err != nil {
+			return err
+		}
+		o.place = hits[len(hits)-1].Written
+		if now := o.now(); now.Sub(o.keptAt) > outboxKeep {
+			if err := o.keep(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// pass passes on some resources.
+func (o *outbox) pass(ctx context.Context, hits []vigil.ResourceHit) error {
+	var records []vigil.Record
+	people := map[string]*newcomers{}
+	for i := range hits {
+		r := hits[i].Resource
+		if r.Actor.Kind == vigil.System && r.Actor.ID == "registry" {
+			continue // it came from there
+		}
+		if r.Type == "Observation" {
+			if rec, ok := o.vitals(r); ok {
+				records = append(records, rec)
+			}
+			continue
+		}
+		who := people[r.Actor.ID]
+		if who == nil {
+			who = &newcomers{actor: r.Actor}
+			people[r.Actor.ID] = who
+		}
+		o.newcomer(who, r)
+	}
+	for _, who := range people {
+		ctx := vigil.WithActor(ctx, who.actor)
+		if err := o.registry.PutPatients(ctx, who.patients...); err != nil {
+			return fmt.Errorf("register patients: %w", err)
+		}
+		if err := o.registry.PutDevices(ctx, who.devices...); err != nil {
+			return fmt.Errorf("register devices: %w", err)
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	return o.append(ctx, records)
+}
+
+// newcomers are what one actor wrote of patients and devices.
+type newcomers struct {
+	actor    vigil.Actor
+	patients []vigil.Patient
+	devices  []vigil.Device
+}
+
+// newcomer adds a patient or a device.
+func (o *outbox) newcomer(who *newcomers, r vigil.Resource) {
+	doc, err := tree.Parse(r.Body)
+	if err != nil {
+		o.log.Error("a resource of the record is no JSON", "type", r.Type, "error", err)
+		return
+	}
+	if !vigil.ValidID(r.ID) {
+		return // . and .. are ids in FHIR alone
+	}
+	if r.Type == "Patient" {
+		p := roster.PatientOf(doc.Root())
+		p.ID = o.readings.PatientID(r.ID)
+		who.patients = append(who.patients, p)
+		return
+	}
+	d := roster.DeviceOf(doc.Root())
+	d.ID, d.Profile = o.readings.DeviceID(r.ID), unknownProfile
+	who.devices = append(who.devices, d)
+}
+
+// vitals makes a record for the journal of an Observation that says something of
+// the last day.
+func (o *outbox) vitals(r vigil.Resource) (vigil.Record, bool) {
+	doc, err := tree.Parse(r.Body)
+	if err != nil {
+		return vigil.Record{}, false
+	}
+	p := reading.Vitals(doc.Root(), o.metric)
+	if len(p.Readings) == 0 || o.now().Sub(p.Readings[0].Taken.Time()) > live.Horizon {
+		return vigil.Record{}, false
+	}
+	patient := o.readings.PatientID(p.Patient)
+	if _, ok := o.registry.Patient(patient); !ok {
+		return vigil.Record{}, false
+	}
+	device := vigil.DeviceID(unknownDevice)
+	if p.Device != "" {
+		if id := o.readings.DeviceID(p.Device); id != "" {
+			if _, ok := o.registry.Device(id); ok {
+				device = id
+			}
+		}
+	}
+	return vigil.Record{
+		Kind: vigil.Understood, Subject: vigil.PatientSubject(patient), Readings: p.Readings,
+		Message: vigil.Message{Device: device, Channel: postedProtocol, ID: r.ID, Arrived: r.Changed, Protocol: postedProtocol},
+	}, true
+}
+
+// keep keeps the place.
+func (o *outbox) keep(ctx context.Context) error {
+	if o.place == o.kept {
+		return nil
+	}
+	now := o.now()
+	err := o.db.SaveDocuments(ctx, vigil.Document{
+		Kind: kindOutbox, ID: "self", Version: o.version, Body: fmt.Appendf(nil, "%d", o.place), Changed: vigil.InstantOf(now),
+		Actor: vigil.Actor{Kind: vigil.System, ID: "outbox"},
+	})
+	if vigil.KindOf(err) == vigil.Conflicting { // another process was further
+		return o.find(ctx)
+	}
+	if err == nil {
+		o.version, o.kept, o.keptAt = o.version+1, o.place, now
+	}
+	return err
+}
