@@ -50,7 +50,7 @@ func (s *Server) statement(base string) ([]byte, string) {
 // (capabilitystatement.html).
 func (s *Server) capabilities(base string, engine *search.Engine) []byte {
 	w := tree.NewWriter(nil)
-	w.Object().Text("resourceType", "CapabilityStatement").Text("status", "active")
+	w.Object().Text("resourceType", "CapabilityStatement").Text("name", "Vigil").Text("title", "Vigil, patient monitoring").Text("status", "active")
 	w.Text("date", string(appendTime(nil, s.started-s.started%1_000_000))).Text("kind", "instance")
 	w.Name("software").Object().Text("name", "Vigil")
 	if s.c.Version != "" {
@@ -138,8 +138,11 @@ func revIncludes(engine *search.Engine, typ string) []string {
 	return slices.Compact(out)
 }
 
-// parameter writes a search parameter.
+// parameter writes a search parameter. There are no named queries.
 func parameter(w *tree.Writer, p *schema.Param) {
+	if p.Code == "_query" {
+		return
+	}
 	w.Object().Text("name", p.Code)
 	if p.URL != "" {
 		w.Text("definition", p.URL)

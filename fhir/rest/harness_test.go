@@ -113,7 +113,10 @@ type reply struct {
 // do sends a request; headers are names and values in turn.
 func (s *site) do(method, target, body string, headers ...string) reply {
 	s.t.Helper()
-	r := httptest.NewRequest(method, base+"/"+strings.TrimPrefix(target, base+"/"), strings.NewReader(body))
+	if !strings.HasPrefix(target, base) {
+		target = base + "/" + target
+	}
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/fhir+json")
 	}
@@ -212,4 +215,16 @@ func (s *site) refused(a reply, status int, code string) {
 
 func patient(family string, more ...string) string {
 	return `{"resourceType":"Patient","name":[{"family":` + strconv.Quote(family) + `}]` + strings.Join(more, "") + `}`
+}
+
+// checkRules is how answers are checked.
+var checkRules = check.Options{Level: check.Rules}
+
+func parse(t testing.TB, raw []byte) *tree.Doc {
+	t.Helper()
+	doc, err := tree.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
 }
