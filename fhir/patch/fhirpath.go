@@ -202,7 +202,7 @@ func (c *change) grow(set *schema.Set, owner tree.Node, of *schema.Type) (*list,
 			}
 		}
 	}
-	if !l.field.Repeats() && len(l.items) > 0 {
+	if !l.many && len(l.items) > 0 {
 		return nil, unfit("there is a %.60q already; use replace", name)
 	}
 	_, t := of.Field(name)
@@ -275,7 +275,7 @@ func (c *change) replace(set *schema.Set, edit *tree.Edit, what path.Item) error
 	}
 	l.items = nil
 	l.save(edit)
-	(&list{owner: l.owner, of: l.of, field: l.field, name: name, items: []item{it}}).save(edit)
+	(&list{owner: l.owner, of: l.of, field: l.field, many: l.many, name: name, items: []item{it}}).save(edit)
 	return nil
 }
 
@@ -286,7 +286,7 @@ func all(set *schema.Set, items []path.Item) (*list, error) {
 		return nil, err
 	}
 	l := first.list
-	if !l.field.Repeats() {
+	if !l.many {
 		return nil, unfit("the path leads to an element that does not repeat")
 	}
 	values := slices.Collect(l.owner.Get(l.name).Items())

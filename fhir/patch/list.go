@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vigil-iomt/vigil/fhir/path"
@@ -15,6 +16,7 @@ type list struct {
 	of    *schema.Type
 	field *schema.Field
 	name  string // of the member
+	many  bool   // the members are arrays
 	items []item
 }
 
@@ -22,22 +24,32 @@ type list struct {
 // beside it; nil for what is not there.
 type item struct{ value, extra []byte }
 
+func (it item) hasValue() bool { return it.value != nil }
+func (it item) hasExtra() bool { return it.extra != nil }
+
 // listOf reads an element of an object.
 func listOf(owner tree.Node, of *schema.Type, name string) *list {
 	l := &list{owner: owner, of: of, name: name}
-	l.field, _ = of.Field(name)
-	for v := range owner.Get(name).Items() {
+	if l.field, _ = of.Field(name); l.field != nil {
+		l.many = l.field.Repeats()
+	}
+	l.read()
+	return l
+}
+
+// read reads the repetitions.
+func (l *list) read() {
+	for v := range l.owner.Get(l.name).Items() {
 		l.items = append(l.items, item{value: present(v)})
 	}
 	i := 0
-	for v := range owner.Get("_" + name).Items() {
+	for v := range l.owner.Get("_" + l.name).Items() {
 		if i == len(l.items) {
 			l.items = append(l.items, item{})
 		}
 		l.items[i].extra = present(v)
 		i++
 	}
-	return l
 }
 
 func present(n tree.Node) []byte {
@@ -59,23 +71,14 @@ func (l *list) save(edit *tree.Edit) {
 			if old := l.owner.Get(name); old.Ok() {
 				edit.Remove(old)
 			}
-		case l.field.Repeats():
+		case l.many:
 			edit.Put(l.owner, name, append(members, ']'))
 		default:
 			edit.Put(l.owner, name, members[1:])
 		}
 	}
-	put(l.name, values, l.has(func(it item) bool { return it.value != nil }))
-	put("_"+l.name, extras, l.has(func(it item) bool { return it.extra != nil }))
-}
-
-func (l *list) has(what func(it item) bool) bool {
-	for _, it := range l.items {
-		if what(it) {
-			return true
-		}
-	}
-	return false
+	put(l.name, values, slices.ContainsFunc(l.items, item.hasValue))
+	put("_"+l.name, extras, slices.ContainsFunc(l.items, item.hasExtra))
 }
 
 func appendItem(b []byte, i int, raw []byte) []byte {

@@ -178,55 +178,6 @@ func resourceXML(set *schema.Set, doc *tree.Doc, patch []byte) (*tree.Doc, error
 	return doc, nil
 }
 
-// pruned takes out arrays and objects that a patch left empty: FHIR has none
-// (json.html §2.6.2.3), and what held nothing but them goes, too. The root
-// stays.
-func pruned(doc *tree.Doc) (*tree.Doc, error) {
-	clean := true
-	for n := range doc.Root().All() {
-		if n != doc.Root() && empty(n) {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return doc, nil
-	}
-	edit := tree.NewEdit(doc)
-	prune(edit, doc.Root())
-	return tree.Parse(edit.Bytes())
-}
-
-func empty(n tree.Node) bool {
-	return n.Len() == 0 && (n.Kind() == tree.Array || n.Kind() == tree.Object)
-}
-
-// prune removes what is empty within a value and reports whether nothing is
-// left of it.
-func prune(edit *tree.Edit, n tree.Node) (gone bool) {
-	if n.Kind() != tree.Array && n.Kind() != tree.Object {
-		return false
-	}
-	left := n.Len()
-	var children []tree.Node
-	if n.Kind() == tree.Array {
-		for item := range n.Items() {
-			children = append(children, item)
-		}
-	} else {
-		for _, v := range n.Members() {
-			children = append(children, v)
-		}
-	}
-	for _, c := range children {
-		if prune(edit, c) {
-			edit.Remove(c)
-			left--
-		}
-	}
-	return left == 0
-}
-
 // evaluate runs the path of an operation.
 func evaluate(set *schema.Set, doc *tree.Doc, text string, steps int) ([]path.Item, error) {
 	e, err := path.Compile(text)

@@ -133,6 +133,11 @@ func TestFHIRPath(t *testing.T) {
 		{"delete what is not there", []string{"delete | Patient.photo"}, `active → active`, ""},
 		{"delete two", []string{"delete | Patient.contact"}, "", "operation 0, delete Patient.contact: there are 2 elements"},
 		{"delete all", []string{"delete | Patient.contact[0]", "delete | Patient.contact[0]"}, `"contact":[{"gender":"male"},{"gender":"female"}], → `, ""},
+		{"delete an extension of one in a list", []string{"delete | Patient.name.given[1].id"}, `,"_given":[null,{"id":"g"}] → `, ""},
+		{"delete all that is beside a value", []string{"add | Patient.birthDate | name valueString \"extension\" | value valueExtension {\"url\":\"u\"}", "delete | Patient.birthDate.extension"}, `active → active`, ""},
+		{"delete what stands without a value", []string{
+			"add | Patient.name | name valueString \"given\" | value _valueString {\"id\":\"h\"}",
+			"delete | Patient.name.given[2].id"}, `active → active`, ""},
 		{"move keeps extensions", []string{"move | Patient.name.given | source valueInteger 1 | destination valueInteger 0"}, `"a","b" → "b","a";[null,{"id":"g"}] → [{"id":"g"},null]`, ""},
 		{"move too far", []string{"move | Patient.contact | source valueInteger 1 | destination valueInteger 2"}, "", "a list of 2 elements has no places 1 and 2"},
 		{"insert in a part of a list", []string{"insert | Patient.contact.skip(1) | index valueInteger 0 | value valueString \"x\""}, "", "more or to less than one list"},

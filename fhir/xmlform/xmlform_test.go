@@ -3,6 +3,8 @@ package xmlform
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
+	"compress/bzip2"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -209,4 +211,48 @@ func TestSuiteDocumentsComeBack(t *testing.T) {
 	if err != nil || count < 20 {
 		t.Errorf("got %d documents, %v", count, err)
 	}
+}
+
+func TestDevicesExamplesComeBack(t *testing.T) {
+	count := 0
+	err := filepath.WalkDir(data(t, "phd"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".json" {
+			return err
+		}
+		src, err := os.ReadFile(path)
+		if err == nil {
+			roundTrip(t, filepath.Base(path), src)
+			count++
+		}
+		return err
+	})
+	if err != nil || count < 20 {
+		t.Errorf("got %d examples, %v", count, err)
+	}
+}
+
+func TestPatientRecordComesBack(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(data(t, "synthea"), "*.bz2"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %d files, %v", len(files), err)
+	}
+	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(size(a), size(b)) })
+	f, err := os.Open(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	src, err := io.ReadAll(bzip2.NewReader(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roundTrip(t, filepath.Base(files[0]), src)
+}
+
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
