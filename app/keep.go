@@ -16,6 +16,7 @@ import (
 
 const (
 	profilesEvery = time.Second
+	guidesEvery   = 2 * time.Second
 	lookEvery     = time.Second
 	trimEvery     = time.Minute
 	pruneEvery    = time.Hour
@@ -32,6 +33,7 @@ func (s *server) keepHouse(ctx context.Context) error {
 		devices.Watch(ctx, s.c.Profiles(), profilesEvery, s.reload, iomt.ReadFolder)
 		return nil
 	})
+	g.Go(func() error { return every(ctx, guidesEvery, s.guides.refresh) })
 	g.Go(func() error { return every(ctx, lookEvery, func() { s.lookAround(time.Now()) }) })
 	g.Go(func() error { return every(ctx, trimEvery, func() { s.trim(ctx) }) })
 	g.Go(func() error { return every(ctx, pruneEvery, func() { s.prune(ctx) }) })

@@ -107,7 +107,7 @@ func ParseCodeSystem(b []byte) (*CodeSystem, error) {
 	for i := range c.Concepts {
 		if code := c.Concepts[i].Code; code != "" {
 			if _, twice := c.at[code]; !twice {
-				c.at[code] = int32(i) //nolint:gosec // a document has fewer values
+				c.at[code] = int32(i)
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func (c *CodeSystem) concepts(list tree.Node, parent int32) {
 		}
 		c.Concepts = append(c.Concepts, k)
 		if sub := n.Get("concept"); sub.Ok() {
-			c.concepts(sub, int32(len(c.Concepts)-1)) //nolint:gosec // a document has fewer values
+			c.concepts(sub, int32(len(c.Concepts)-1))
 		}
 	}
 }

@@ -395,7 +395,7 @@ func (b *builder) whole(out *Codes, in *schema.Include, within []*Codes) error {
 	candidates := make([]Entry, 0, len(s.Concepts))
 next:
 	for i := range s.Concepts {
-		at := int32(i) //nolint:gosec // a document has fewer values
+		at := int32(i)
 		for _, f := range filters {
 			if !f(at) {
 				continue next
@@ -423,7 +423,7 @@ func (c *Codes) add(e Entry, folds bool) {
 	if _, twice := c.at[k]; twice {
 		return
 	}
-	at := int32(len(c.entries)) //nolint:gosec // bounded by maxEntries
+	at := int32(len(c.entries))
 	c.entries = append(c.entries, e)
 	c.index(at, folds)
 }

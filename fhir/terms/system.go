@@ -81,21 +81,21 @@ func newSystem(cs *schema.CodeSystem) *system {
 	s := &system{CodeSystem: cs, parents: make([][]int32, len(cs.Concepts)), children: make([][]int32, len(cs.Concepts))}
 	for i := range cs.Concepts {
 		c := &cs.Concepts[i]
-		at := int32(i) //nolint:gosec // a document has fewer values
+		at := int32(i)
 		s.link(c.Parent, at)
 		for _, p := range c.Properties {
 			switch p.Code {
 			case "parent", "subsumedBy":
-				s.link(int32(cs.Place(p.Value)), at) //nolint:gosec // as above
+				s.link(int32(cs.Place(p.Value)), at)
 			case "child":
-				s.link(at, int32(cs.Place(p.Value))) //nolint:gosec // as above
+				s.link(at, int32(cs.Place(p.Value)))
 			}
 		}
 	}
 	if !cs.CaseSensitive {
 		s.folded = make(map[string]int32, len(cs.Concepts))
 		for i := range cs.Concepts {
-			s.folded[strings.ToLower(cs.Concepts[i].Code)] = int32(i) //nolint:gosec // as above
+			s.folded[strings.ToLower(cs.Concepts[i].Code)] = int32(i)
 		}
 	}
 	return s
@@ -117,7 +117,7 @@ func (s *system) link(up, down int32) {
 // place finds a code, -1 if it is not there.
 func (s *system) place(code string) int32 {
 	if i := s.Place(code); i >= 0 {
-		return int32(i) //nolint:gosec // a document has fewer values
+		return int32(i)
 	}
 	if s.folded != nil {
 		if i, ok := s.folded[strings.ToLower(code)]; ok {
