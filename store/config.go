@@ -70,6 +70,7 @@ type DB struct {
 	use           *use         // of the database, beside or without others
 	words         words        // that resources name by number
 	record        recorder     // writes resources
+	recent        recent       // what finds the latest resources
 	rd            *database    // of resources; on PostgreSQL the same as d
 }
 
@@ -119,7 +120,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	db.makeRoom()
 	for _, load := range []func(context.Context) error{
-		db.loadPositions, db.loadSeries, db.loadHeads, db.loadMoves, db.loadQuarantine,
+		db.loadPositions, db.loadSeries, db.loadHeads, db.loadMoves, db.loadQuarantine, db.recover,
 	} {
 		if err := load(ctx); err != nil {
 			return nil, db.fail(err)

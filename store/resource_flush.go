@@ -9,7 +9,8 @@ import (
 	"github.com/vigil-iomt/vigil"
 )
 
-// An indexChange is one token, span or place in a timeline of one row.
+// A tokenOf, a spanOf and a placeOf are entries of the index: what one row is
+// found by.
 type tokenOf struct {
 	token uint64
 	rid   int64
@@ -56,15 +57,9 @@ func (c *indexChanges) add(r *resourceRow) {
 // sort brings the entries into the order of their tables, so that neighbours
 // are written together.
 func (c *indexChanges) sort() {
-	slices.SortFunc(c.tokens, func(a, b tokenOf) int {
-		return cmp.Or(cmp.Compare(int64(a.token), int64(b.token)), cmp.Compare(a.rid, b.rid)) // #nosec G115 -- as the table sorts
-	})
-	slices.SortFunc(c.spans, func(a, b spanOf) int {
-		return cmp.Or(cmp.Compare(a.param, b.param), cmp.Compare(a.lo, b.lo), cmp.Compare(a.rid, b.rid), cmp.Compare(a.hi, b.hi))
-	})
-	slices.SortFunc(c.places, func(a, b placeOf) int {
-		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.at, b.at), cmp.Compare(a.rid, b.rid))
-	})
+	slices.SortFunc(c.tokens, compareTokens)
+	slices.SortFunc(c.spans, compareSpans)
+	slices.SortFunc(c.places, comparePlaces)
 	c.tokens, c.spans, c.places = slices.Compact(c.tokens), slices.Compact(c.spans), slices.Compact(c.places)
 }
 
@@ -94,23 +89,20 @@ func (g *group) flush(ctx context.Context, tx *sql.Tx) error {
 		changes = append(changes, c)
 	}
 	slices.SortFunc(changes, func(a, b *change) int { return cmp.Compare(a.row.rid, b.row.rid) })
-	var gone, come indexChanges
-	for _, c := range changes {
-		gone.add(c.base)
-		come.add(c.row)
-	}
-	steps := []func(context.Context, *sql.Tx, []*change) error{g.replace, g.insertOlder, g.insertNew, g.insertWords}
+	steps := []func(context.Context, *sql.Tx, []*change) error{g.replace, g.insertOlder, g.insertNew, g.insertWords, g.index}
 	for _, step := range steps {
 		if err := step(ctx, tx, changes); err != nil {
 			return err
 		}
 	}
-	if err := g.db.reindex(ctx, tx, &gone, &come); err != nil {
-		return err
-	}
+	return g.writeClock(ctx, tx)
+}
+
+// writeClock writes the last numbers.
+func (g *group) writeClock(ctx context.Context, tx *sql.Tx) error {
 	c := &g.clock
-	if _, err := tx.ExecContext(ctx, `UPDATE resource_clock SET rid = $1, written = $2, lag = $3, word = $4 WHERE one = 0`,
-		c.rid, c.written, c.lag, c.word); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE resource_clock SET rid = $1, written = $2, lag = $3, word = $4, indexed = $5 WHERE one = 0`,
+		c.rid, c.written, c.lag, c.word, c.indexed); err != nil {
 		return fault("write clock of resources", err)
 	}
 	return nil
@@ -236,28 +228,6 @@ func (g *group) insertWords(ctx context.Context, tx *sql.Tx, _ []*change) error 
 		}
 	}
 	return in.end(ctx)
-}
-
-// reindex takes entries out of the index and puts others in. What would go and
-// come stays.
-func (db *DB) reindex(ctx context.Context, tx *sql.Tx, gone, come *indexChanges) error {
-	gone.sort()
-	come.sort()
-	if len(gone.tokens) > 0 {
-		gone.tokens, come.tokens = common(gone.tokens, come.tokens, func(a, b tokenOf) int {
-			return cmp.Or(cmp.Compare(int64(a.token), int64(b.token)), cmp.Compare(a.rid, b.rid)) // #nosec G115 -- as the table sorts
-		})
-		gone.spans, come.spans = common(gone.spans, come.spans, func(a, b spanOf) int {
-			return cmp.Or(cmp.Compare(a.param, b.param), cmp.Compare(a.lo, b.lo), cmp.Compare(a.rid, b.rid), cmp.Compare(a.hi, b.hi))
-		})
-		gone.places, come.places = common(gone.places, come.places, func(a, b placeOf) int {
-			return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.at, b.at), cmp.Compare(a.rid, b.rid))
-		})
-		if err := takeOut(ctx, tx, gone); err != nil {
-			return err
-		}
-	}
-	return db.putIn(ctx, tx, come)
 }
 
 // putIn adds entries. Rows that are near each other share a posting.

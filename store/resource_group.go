@@ -14,6 +14,7 @@ import (
 type clock struct {
 	rid, written, word int64
 	lag                int64 // the greatest of all writes
+	indexed            int64 // what was written up to here is in the index of the database
 }
 
 // next returns the number of a write: one more than the last, and not less than
@@ -46,6 +47,10 @@ type group struct {
 	assumed  int                           // resources that are new as their writers say
 	looked   map[ResourceName]*resourceRow // what the database holds, nil where that is none
 	words    map[string]int64              // that are new
+
+	drained     bool         // nothing waits in memory any more
+	waiting     indexChanges // what is to wait there
+	waitingRows int
 
 	byToken map[uint64][]ResourceName // what was changed, by what it is found by
 	indexed int                       // entries of log that are in byToken
@@ -178,7 +183,7 @@ func (g *group) candidates(q *vigil.ResourceQuery) []ResourceName {
 		if t.Tokens == nil || t.Not {
 			continue
 		}
-		g.index()
+		g.indexLog()
 		var out []ResourceName
 		for _, k := range t.Tokens {
 			out = append(out, g.byToken[k]...)
@@ -188,9 +193,9 @@ func (g *group) candidates(q *vigil.ResourceQuery) []ResourceName {
 	return slices.Collect(maps.Keys(g.changed))
 }
 
-// index brings byToken up to date. What was taken back stays in it: whoever
+// indexLog brings byToken up to date. What was taken back stays in it: whoever
 // finds a name there looks what the resource says now.
-func (g *group) index() {
+func (g *group) indexLog() {
 	if g.byToken == nil {
 		g.byToken = map[uint64][]ResourceName{}
 	}
@@ -209,6 +214,12 @@ func (g *group) settle() {
 	for word, no := range g.words {
 		g.db.words.learn(no, word)
 	}
+	if g.drained {
+		g.db.recent.clear()
+	}
+	if g.waitingRows > 0 {
+		g.db.recent.add(&g.waiting, g.waitingRows)
+	}
 }
 
 // begin takes the lock of the clock and reads it.
@@ -217,7 +228,8 @@ func (g *group) begin(ctx context.Context, tx *sql.Tx) error {
 		return fault("lock clock of resources", err)
 	}
 	c := &g.clock
-	err := tx.QueryRowContext(ctx, `SELECT rid, written, lag, word FROM resource_clock WHERE one = 0`).Scan(&c.rid, &c.written, &c.lag, &c.word)
+	err := tx.QueryRowContext(ctx, `SELECT rid, written, lag, word, indexed FROM resource_clock WHERE one = 0`).
+		Scan(&c.rid, &c.written, &c.lag, &c.word, &c.indexed)
 	if err != nil {
 		return fault("read clock of resources", err)
 	}

@@ -90,17 +90,26 @@ func (db *DB) inOrder(ctx context.Context, q *vigil.ResourceQuery, p *purse) (*s
 	case q.Order.By == vigil.ByLine:
 		first, last := lineBounds(q)
 		for _, line := range q.Order.Lines {
+			out.of = append(out.of, fromMemory(db.recent.inTimeline(int64(line), first, last), after, q.Order.Desc)) // #nosec G115 -- kept as it is
 			add(db.timeline(line, first, last, q.Order.Desc))
 		}
 	case q.Order.By == vigil.BySpan && q.Order.Param != vigil.ChangedParam:
-		for class := range classMixed {
-			add(db.spansInOrder(q.Order.Param&^classBits|uint64(class), classWidths[class], q.Order.Desc))
-		}
-		mixed := uint64(classMixed)
+		classes := []uint64{0, 1, 2, 3, 4, classMixed}
 		if q.Order.Desc {
-			mixed = classEnds
+			classes[5] = classEnds
 		}
-		add(db.spansInOrder(q.Order.Param&^classBits|mixed, 0, q.Order.Desc))
+		for _, class := range classes {
+			param, width := q.Order.Param&^classBits|class, int64(0)
+			if q.Order.Desc && class < classMixed {
+				width = classWidths[class]
+			}
+			marks := db.recent.inSpan(int64(param), math.MinInt64, math.MaxInt64, math.MinInt64, math.MaxInt64) // #nosec G115 -- kept as it is
+			for i := range marks {
+				marks[i].Value += width
+			}
+			out.of = append(out.of, fromMemory(marks, after, q.Order.Desc))
+			add(db.spansInOrder(param, width, q.Order.Desc))
+		}
 	default:
 		types, err := db.typeNumbers(ctx, q.Types)
 		if err != nil {

@@ -133,6 +133,9 @@ func (s *search) list(ctx context.Context, t *vigil.ResourceTest, desc bool) (li
 	case t.Tokens != nil:
 		u := &union{}
 		for _, k := range t.Tokens {
+			if rids := s.db.recent.withToken(k); len(rids) > 0 {
+				u.of = append(u.of, newFixed(rids, desc))
+			}
 			u.of = append(u.of, &posting{db: s.db, purse: s.purse, token: int64(k), desc: desc, last: s.end(desc)}) // #nosec G115 -- kept as it is
 		}
 		_, _, err := u.seek(ctx, s.start(desc)) // the first rows say how long it is
@@ -203,6 +206,9 @@ func (s *search) gather(ctx context.Context, t *vigil.ResourceTest, desc bool) (
 	case t.Line != nil:
 		first, last := sliceBounds(t.Line)
 		for _, line := range t.Line.Lines {
+			for _, m := range s.db.recent.inTimeline(int64(line), first, last) { // #nosec G115 -- kept as it is
+				take(m)
+			}
 			err = cmp.Or(err, s.db.entries(ctx, 0, take, `SELECT at, rid FROM timelines WHERE line = $1 AND at >= $2 AND at <= $3 LIMIT $4`,
 				int64(line), first, last, mostGathered)) // #nosec G115 -- kept as it is
 		}
@@ -232,17 +238,25 @@ func (s *search) gatherSpans(ctx context.Context, g *vigil.ResourceRange, take f
 			continue
 		}
 		least, most := max(g.LoMin, minus(g.HiMin, width)), min(g.LoMax, minus(g.HiMax, width))
+		p := int64(param | uint64(class)) // #nosec G115 -- kept as it is
+		for _, m := range s.db.recent.inSpan(p, least, most, math.MinInt64, math.MaxInt64) {
+			take(m)
+		}
 		err := s.db.entries(ctx, 0, take, `SELECT lo, rid FROM spans WHERE param = $1 AND lo >= $2 AND lo <= $3 LIMIT $4`,
-			int64(param|uint64(class)), least, most, mostGathered) // #nosec G115 -- kept as it is
+			p, least, most, mostGathered)
 		if err != nil {
 			return err
 		}
 	}
-	const text = `SELECT lo, rid FROM spans WHERE param = $1 AND lo >= $2 AND lo <= $3 AND hi >= $4 AND hi <= $5 LIMIT $6`
+	p, loMin, loMax, hiMin, hiMax := int64(param|classMixed), g.LoMin, min(g.LoMax, g.HiMax), g.HiMin, g.HiMax // #nosec G115 -- kept as it is
 	if g.LoMin == math.MinInt64 && g.HiMin > math.MinInt64 {
-		return s.db.entries(ctx, 0, take, text, int64(param|classEnds), g.HiMin, g.HiMax, g.LoMin, g.LoMax, mostGathered) // #nosec G115 -- kept as it is
+		p, loMin, loMax, hiMin, hiMax = int64(param|classEnds), g.HiMin, g.HiMax, g.LoMin, g.LoMax // #nosec G115 -- kept as it is
 	}
-	return s.db.entries(ctx, 0, take, text, int64(param|classMixed), g.LoMin, min(g.LoMax, g.HiMax), g.HiMin, g.HiMax, mostGathered) // #nosec G115 -- kept as it is
+	for _, m := range s.db.recent.inSpan(p, loMin, loMax, hiMin, hiMax) {
+		take(m)
+	}
+	return s.db.entries(ctx, 0, take, `SELECT lo, rid FROM spans WHERE param = $1 AND lo >= $2 AND lo <= $3 AND hi >= $4 AND hi <= $5 LIMIT $6`,
+		p, loMin, loMax, hiMin, hiMax, mostGathered)
 }
 
 // minus subtracts a width, down to the least number that there is.

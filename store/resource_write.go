@@ -121,6 +121,9 @@ func (db *DB) keepRecord(ctx context.Context) {
 			db.carryOut(context.WithoutCancel(ctx))
 		}
 		if ctx.Err() != nil {
+			if err := db.drain(context.WithoutCancel(ctx)); err != nil {
+				db.c.Log.Error("what finds the latest resources is written when the store is opened again", "error", err)
+			}
 			return
 		}
 	}

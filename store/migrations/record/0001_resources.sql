@@ -66,12 +66,14 @@ CREATE TABLE resource_words (
 );
 
 -- The last numbers that were given, in the one row whose lock lets one group of
--- writes run at a time.
+-- writes run at a time. What was written up to indexed is in the tables above;
+-- of newer resources it may still be missing.
 CREATE TABLE resource_clock (
     one     INTEGER PRIMARY KEY,
     rid     BIGINT NOT NULL,
     written BIGINT NOT NULL,
     lag     BIGINT NOT NULL,
-    word    BIGINT NOT NULL
+    word    BIGINT NOT NULL,
+    indexed BIGINT NOT NULL
 );
-INSERT INTO resource_clock (one, rid, written, lag, word) VALUES (0, 0, 0, 0, 0);
+INSERT INTO resource_clock (one, rid, written, lag, word, indexed) VALUES (0, 0, 0, 0, 0, 0);
