@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,12 +21,13 @@ import (
 
 // openRecord opens what shows readings as resources and what keeps registry and
 // record the same.
-func (s *server) openRecord() {
+func (s *server) openRecord(ctx context.Context) error {
 	s.readings = reading.New(reading.Config{
 		Readings: s.db, Registry: s.registry, Events: s.db, IDKey: [16]byte(s.install.ObservationKey), Now: time.Now,
 		Shapes: func() *iomt.Shapes { return s.profiles.Load().shapes },
 	})
 	s.roster, s.outbox = newRoster(s), newOutbox(s)
+	return s.hideAmended(ctx)
 }
 
 // An engine is what resources are found by, made when somebody first asks and
@@ -72,6 +74,44 @@ func (s *server) deviceType(profile string) (string, []vigil.Code) {
 	return "", nil
 }
 
+// kindAmended is the kind of the documents that name projected resources on
+// which somebody has written.
+const (
+	kindAmended  = "amended"
+	amendedEvery = 2 * time.Second
+)
+
+// written is told what was written into the record, after it is on disk.
+func (s *server) written(ctx context.Context, resources []vigil.Resource) {
+	for _, r := range resources {
+		if slices.Contains(s.readings.Types(), r.Type) && s.readings.Named(r.ID) {
+			s.amended(ctx, r)
+		}
+	}
+	s.outbox.written()
+}
+
+// amended hides a projected resource behind its document, here at once and
+// everywhere after a start.
+func (s *server) amended(ctx context.Context, r vigil.Resource) {
+	s.readings.Hide(r.ID)
+	err := s.db.SaveDocuments(context.WithoutCancel(ctx), vigil.Document{
+		Kind: kindAmended, ID: r.ID, Body: []byte("{}"), Changed: r.Changed, Actor: r.Actor,
+	})
+	if err != nil && vigil.KindOf(err) != vigil.Conflicting { // it was amended before
+		s.log.ErrorContext(ctx, "an amended reading is found twice after a start", "error", err)
+	}
+}
+
+// hideAmended hides what was amended, in other processes, too.
+func (s *server) hideAmended(ctx context.Context) error {
+	docs, err := s.db.Documents(ctx, kindAmended)
+	for _, d := range docs {
+		s.readings.Hide(d.ID)
+	}
+	return err
+}
+
 // metricsByCode finds for each code the metric that stands for it: one that is
 // no wave, of the first profile by name that has it.
 func metricsByCode(c *devices.Catalog) map[vigil.Code]*vigil.Metric {
@@ -104,5 +144,10 @@ func (s *server) keepRecord(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.roster.run(ctx) })
 	g.Go(func() error { return s.outbox.run(ctx) })
+	if s.c.shared() {
+		g.Go(func() error {
+			return every(ctx, amendedEvery, s.spell(ctx, "what was amended elsewhere cannot be read", "what was amended elsewhere can be read again", s.hideAmended))
+		})
+	}
 	return g.Wait()
 }

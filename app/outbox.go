@@ -42,6 +42,7 @@ type outbox struct {
 	metric   func(vigil.Code) *vigil.Metric
 	append   func(context.Context, []vigil.Record) error
 	show     func(context.Context, vigil.Frame) error
+	amended  func(context.Context, vigil.Resource)
 	now      func() time.Time
 	log      *slog.Logger
 	wake     chan struct{}
@@ -55,7 +56,7 @@ type outbox struct {
 
 func newOutbox(s *server) *outbox {
 	return &outbox{
-		db: s.db, registry: s.registry, readings: s.readings, metric: s.metricFor, append: s.appendAll, show: s.posted.consume,
+		db: s.db, registry: s.registry, readings: s.readings, metric: s.metricFor, append: s.appendAll, show: s.posted.consume, amended: s.amended,
 		now: time.Now, log: s.log, wake: make(chan struct{}, 1), shared: s.c.shared(),
 	}
 }
@@ -190,6 +191,9 @@ func (o *outbox) pass(ctx context.Context, hits []vigil.ResourceHit) error {
 			continue // it came from there
 		}
 		if r.Type == "Observation" {
+			if o.readings.Named(r.ID) {
+				o.amended(ctx, r)
+			}
 			if rec, ok := o.vitals(r); ok {
 				records = append(records, rec)
 			}

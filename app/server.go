@@ -147,8 +147,7 @@ func (s *server) open(ctx context.Context) error {
 		Serves: s.registry.ServedAt, Heartbeat: s.heartbeat, Devices: s.deviceIDs, Now: time.Now, Log: s.log,
 	})
 	s.chain = s.consumers()
-	s.openRecord()
-	return nil
+	return s.openRecord(ctx)
 }
 
 // heartbeat returns the heartbeat of a device in use, 0 when it has none.

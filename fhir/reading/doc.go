@@ -15,6 +15,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base32"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,15 +105,25 @@ func (s *Source) Hide(ids ...string) {
 	}
 }
 
-// hides tells whether a resource is hidden.
+// hides tells whether a resource is hidden. The caller holds mu.
 func (s *Source) hides(id []byte) bool {
 	_, ok := s.hidden[string(id)]
 	return ok
 }
 
-// Named tells whether an id has the form of a projected Observation's or
-// Provenance's. A document with such an id hides what is projected under it.
+func (s *Source) isHidden(id string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, ok := s.hidden[id]
+	return ok
+}
+
+// Named tells whether an id has the form of a projected resource's. A document
+// with such an id hides what is projected under it.
 func (s *Source) Named(id string) bool {
+	if metric, ok := strings.CutPrefix(id, metricMark); ok && len(metric) == shortID {
+		return true
+	}
 	_, ok := s.parseID(trimMarks(id))
 	return ok
 }

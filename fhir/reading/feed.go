@@ -29,6 +29,7 @@ type Feed struct {
 	s    *Source
 	from stream
 	want *want
+	mark string // what stands before the ids of what is shown
 	id   []byte
 }
 
@@ -127,7 +128,7 @@ func (f *Feed) hidden(r *reading) bool {
 	if len(f.s.hidden) == 0 {
 		return false
 	}
-	f.id = f.s.appendReadingID(f.id[:0], r)
+	f.id = f.s.appendReadingID(append(f.id[:0], f.mark...), r)
 	return f.s.hides(f.id)
 }
 

@@ -73,6 +73,9 @@ func (s *Source) stream(ctx context.Context, typ string, q *search.Query, asc bo
 			yield(vigil.ResourceHit{}, err)
 			return
 		}
+		if typ == Provenance {
+			feed.mark = provenanceMark
+		}
 		p := projector{s: s, typ: typ, q: q, rest: rest}
 		for {
 			h, err := feed.Next(ctx)
@@ -156,7 +159,7 @@ func (s *Source) searchMeters(ctx context.Context, q *search.Query, after *vigil
 			if n.q.Devices != nil && len(n.q.Devices) == 0 {
 				return
 			}
-			if after != nil && (desc && r.ID >= after.Text || !desc && r.ID <= after.Text) {
+			if after != nil && (desc && r.ID >= after.Text || !desc && r.ID <= after.Text) || s.isHidden(r.ID) {
 				continue
 			}
 			if err := doc.Read(r.Body); err != nil {
