@@ -29,7 +29,8 @@ type Options struct {
 	// checked by their form only.
 	Resolver func(reference string) *tree.Doc
 	Now      time.Time
-	// Limit ends the check after as many issues; 0 means 100.
+	// Limit ends the check after as many errors, and leaves out more warnings
+	// than that; 0 means 100.
 	Limit int
 }
 

@@ -44,9 +44,20 @@ func (w *walk) defined(n tree.Node, s *shape, e *element) {
 		w.fail(n, "extension", "extension", "%s must be %s", g.url, must)
 	}
 	if len(g.p.Context) > 0 && !w.fits(g.p.Context, &holder) {
-		w.fail(n, "extension", "context", "the extension %s must not stand here", g.url)
+		w.misplaced(n, g)
 	}
 	w.follow(n, s, g)
+}
+
+// misplaced speaks of an extension where its definition does not have it. Those
+// of the specification have since been allowed in more places under the same
+// address, and its own definitions use some there.
+func (w *walk) misplaced(n tree.Node, g *guide) {
+	if strings.HasPrefix(g.url, "http://hl7.org/fhir/StructureDefinition/") {
+		w.report(Warning, n, "extension", "context", "FHIR R4 does not have the extension %s here", g.url)
+		return
+	}
+	w.fail(n, "extension", "context", "the extension %s must not stand here", g.url)
 }
 
 // undefined speaks of an extension whose definition is not loaded. Only those

@@ -89,13 +89,8 @@ func (w *walk) costly(n tree.Node) bool {
 	if w.steps < leastSteps2+100*w.doc.Doc().Size() && w.nesting < maxNesting {
 		return w.silent && w.wrong || w.cut
 	}
-	if !w.spent {
-		w.spent = true
-		silent := w.silent
-		w.silent = false
-		w.fail(n, "too-costly", "profile", "it costs too much to check the profile")
-		w.silent, w.cut = silent, true
-	}
+	w.costs(n)
+	w.cut = true
 	return true
 }
 

@@ -112,7 +112,7 @@ type frame struct {
 func (w *walk) push(name string)   { w.frames = append(w.frames, frame{name, -1}) }
 func (w *walk) pop()               { w.frames = w.frames[:len(w.frames)-1] }
 func (w *walk) index(i int)        { w.frames[len(w.frames)-1].index = i }
-func (w *walk) full() bool         { return len(w.issues) >= w.o.Limit }
+func (w *walk) full() bool         { return w.errors >= w.o.Limit }
 func (w *walk) expression() string { return string(appendFrames(nil, w.frames)) }
 
 func appendFrames(b []byte, frames []frame) []byte {
@@ -142,8 +142,14 @@ func (w *walk) report(s Severity, n tree.Node, code, key, format string, args ..
 		w.wrong = w.wrong || s >= Error
 		return
 	}
-	if w.full() {
+	switch {
+	case w.full():
 		w.cut = true
+		return
+	case s >= Error:
+		w.errors++
+	case len(w.issues)-w.errors >= w.o.Limit:
+		w.muted = true
 		return
 	}
 	line, col := n.Pos()
@@ -156,11 +162,14 @@ func (w *walk) report(s Severity, n tree.Node, code, key, format string, args ..
 	})
 }
 
-// finish says when there was more than the limit, which is itself an error so
-// that a cut list never looks like a good one.
+// finish says when there was more than the limit. Where the check ended early,
+// that is itself an error, so that a cut list never looks like a good one.
 func (w *walk) finish() []Issue {
-	if w.cut {
-		w.issues = append(w.issues, Issue{Severity: Error, Code: "too-costly", Key: "limit", Message: "there are more issues than are reported"})
+	switch {
+	case w.cut:
+		w.issues = append(w.issues, Issue{Severity: Error, Code: "too-costly", Key: "limit", Message: "the check ended before all was looked at"})
+	case w.muted:
+		w.issues = append(w.issues, Issue{Severity: Information, Code: "informational", Key: "limit", Message: "there are more warnings than are reported"})
 	}
 	return w.issues
 }

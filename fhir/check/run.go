@@ -26,11 +26,11 @@ func (x *expression) get() (*path.Expr, error) {
 	return x.e, x.err
 }
 
-// leastSteps is what an expression may cost on the smallest document; each
-// value of the document adds to it.
+// The expressions of one document may take so many steps together: some, and
+// more for each value of the document. A step takes up to a microsecond.
 const (
-	leastSteps = 1 << 20
-	moreSteps  = 200
+	leastSteps = 300_000
+	moreSteps  = 30
 )
 
 // hold checks the rules of a type and of the element that a value stands at.
@@ -95,16 +95,33 @@ func (w *walk) ask(r *rule, n tree.Node, item path.Item) {
 		w.report(Warning, n, "not-supported", r.key, "%s: the expression of the invariant cannot be read: %v", r.key, err)
 		return
 	}
-	w.context.Steps = leastSteps + moreSteps*w.root.Doc().Size()
-	ok, err := e.Bool(&w.context, item)
+	if w.context.Steps <= 0 {
+		w.costs(n)
+		return
+	}
+	ok, steps, err := e.Cost(&w.context, item)
+	w.context.Steps -= steps
 	switch {
 	case errors.Is(err, path.ErrCost):
-		w.fail(n, "too-costly", r.key, "%s: it costs too much to find out whether the invariant holds", r.key)
+		w.costs(n)
 	case err != nil:
 		w.report(Warning, n, "processing", r.key, "%s: the invariant cannot be evaluated here: %v", r.key, err)
 	case !ok:
 		w.broken(r, n)
 	}
+}
+
+// costs reports once that expressions took too many steps: what was not checked
+// is not called good.
+func (w *walk) costs(n tree.Node) {
+	if w.spent {
+		return
+	}
+	w.spent = true
+	silent := w.silent
+	w.silent = false
+	w.fail(n, "too-costly", "cost", "it costs too much to check the whole document")
+	w.silent = silent
 }
 
 func (w *walk) broken(r *rule, n tree.Node) {
@@ -125,7 +142,7 @@ func (w *walk) enter(n tree.Node, s *shape) (outer path.Item) {
 // surroundings are what expressions may ask for beyond the document.
 func (w *walk) surroundings() {
 	x := &w.context
-	x.Now = w.o.Now
+	x.Now, x.Steps = w.o.Now, leastSteps+moreSteps*w.doc.Doc().Size()
 	if x.HTML == nil {
 		x.Set, x.HTML = w.c.set, goodHTML
 	}

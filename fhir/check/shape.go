@@ -138,7 +138,9 @@ func (b *builder) shape(t *schema.Type) *shape {
 		for _, p := range f.Profiles {
 			e.simple = e.simple || p.URL == simpleQuantity
 		}
-		if f.Binding != nil {
+		// Beside media types, format may have the short forms xml, json and ttl
+		// (R4 capabilitystatement-definitions.html), which no value set has.
+		if f.Binding != nil && f.Path != "CapabilityStatement.format" {
 			e.binding = b.c.bind(f.Binding)
 		}
 	}

@@ -14,7 +14,9 @@ type walk struct {
 	root   tree.Node // %rootResource: the document, or a resource within a Bundle
 	points []string  // fragments that something within the root points to
 	issues []Issue
-	cut    bool // there was more than the limit
+	errors int  // how many of the issues are
+	cut    bool // the check ended early
+	muted  bool // there were more warnings than the limit
 
 	inside  map[string]tree.Node // contained resources of the root by id, made when asked for
 	bundled map[string]tree.Node // resources of the Bundle by address, made when asked for
@@ -346,6 +348,6 @@ func (w *walk) contained(v tree.Node) {
 		w.fail(v, "structure", "dom-5", "a contained resource must not have a security label")
 	}
 	if !v.Get("id").Ok() {
-		w.fail(v, "structure", "contained-id", "a contained resource must have an id, so that something can point to it")
+		w.report(Warning, v, "structure", "contained-id", "a contained resource should have an id, so that something can point to it")
 	}
 }
