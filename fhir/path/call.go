@@ -267,7 +267,7 @@ func (c *compiler) plainCall(n *node, f plainFunc) (step, error) {
 			return out, err
 		}
 		m.drop(args)
-		if err := m.spend(len(in)+len(out)-before, n); err != nil {
+		if err := m.grown(out, before-len(in), n); err != nil {
 			return out, err
 		}
 		if owned {

@@ -205,7 +205,7 @@ func (c *compiler) name(n *node) (step, error) {
 					out = m.member(l.access(this[i].typ), &this[i], out)
 				}
 			}
-			return out, m.spend(len(out)-before, n)
+			return out, m.grown(out, before, n)
 		}, nil
 	}
 	left, err := c.step(n.left)
@@ -222,7 +222,7 @@ func (c *compiler) name(n *node) (step, error) {
 			out = m.member(l.access(in[i].typ), &in[i], out)
 		}
 		m.release(in)
-		return out, m.spend(len(out)-before, n)
+		return out, m.grown(out, before, n)
 	}, nil
 }
 

@@ -140,6 +140,9 @@ type Context struct {
 	Trace func(name string, items []Item)
 	// Steps bounds the run; 0 means DefaultSteps.
 	Steps int
+	// Budget, when it is there, holds the steps that several runs one after the
+	// other may take together, and is what is left of them afterwards.
+	Budget *int
 	// Set is where types are looked up; without it the one of the input.
 	Set *schema.Set
 }
@@ -199,11 +202,18 @@ func (e *Expr) machine(ctx *Context, in []Item) *machine {
 	if m.left == 0 {
 		m.left = DefaultSteps
 	}
+	if m.ctx.Budget != nil {
+		m.left = min(*m.ctx.Budget, m.left)
+		m.given = m.left
+	}
 	m.start(in)
 	return m
 }
 
 func (e *Expr) done(m *machine) {
+	if m.ctx.Budget != nil {
+		*m.ctx.Budget -= m.given - m.left
+	}
 	m.ctx, m.set, m.context, m.vars = nil, nil, nil, m.vars[:0]
 	m.in[0], m.index, m.total, m.argv = Item{}, 0, nil, m.argv[:0]
 	e.pool.Put(m)

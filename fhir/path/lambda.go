@@ -98,7 +98,11 @@ func (c *compiler) selects(n *node) (step, error) {
 		index, vars := m.index, len(m.vars)
 		for i := range in {
 			m.index = i
+			before := len(out)
 			if out, err = projection(m, in[i:i+1], out); err != nil {
+				return out, err
+			}
+			if err := m.grown(out, before, n); err != nil {
 				return out, err
 			}
 			m.vars = m.vars[:vars]

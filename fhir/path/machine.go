@@ -44,6 +44,7 @@ type machine struct {
 	set     *schema.Set
 	context []Item // %context
 	left    int    // steps
+	given   int    // at the start, out of a budget
 	free    [][]Item
 	argv    [][]Item
 	index   int
@@ -103,6 +104,17 @@ func (m *machine) input(left step, this []Item) (in []Item, owned bool, err erro
 	}
 	in, err = left(m, this, m.buffer())
 	return in, true, err
+}
+
+// maxItems bounds collections, and with them the memory that a run takes.
+const maxItems = 500_000
+
+// grown counts a step that appended to a collection.
+func (m *machine) grown(out []Item, before int, at *node) error {
+	if len(out) > maxItems {
+		return &EvalError{at.pos, "a collection has too many items", ErrCost}
+	}
+	return m.spend(len(out)-before, at)
 }
 
 func fail(at *node, format string, args ...any) error {

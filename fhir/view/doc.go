@@ -23,8 +23,8 @@ const (
 	// MaxColumns bounds the columns of a view.
 	MaxColumns = 1000
 	maxText    = 1 << 22 // of what join() makes
-	// maxSteps bounds each evaluation of an expression.
-	maxSteps = 1_000_000
+	// maxSteps bounds what all expressions together take for one resource.
+	maxSteps = 5_000_000
 )
 
 // An Error says where a ViewDefinition is none.
@@ -76,6 +76,7 @@ type run struct {
 	ctx   path.Context
 	index []path.Item // what %rowIndex is
 	rows  int
+	steps int
 }
 
 // Rows gives the rows of a resource: none for those of other types, and for
@@ -101,8 +102,8 @@ func (v *View) run(n tree.Node, now time.Time) ([]Row, error) {
 	if i.Type() == nil || i.Type().Name != v.Resource {
 		return nil, nil
 	}
-	r := run{v: v, index: []path.Item{path.Of(int64(0))}}
-	r.ctx = path.Context{Resource: i, Root: i, Now: now, Steps: maxSteps, Set: v.set, Vars: map[string][]path.Item{"rowIndex": r.index}}
+	r := run{v: v, steps: maxSteps, index: []path.Item{path.Of(int64(0))}}
+	r.ctx = path.Context{Resource: i, Root: i, Now: now, Steps: maxSteps, Budget: &r.steps, Set: v.set, Vars: map[string][]path.Item{"rowIndex": r.index}}
 	for name, c := range v.consts {
 		r.ctx.Vars[name] = c
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/vigil-iomt/vigil/fhir/path"
 	"github.com/vigil-iomt/vigil/fhir/schema"
+	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
 // A selection is one select of a view with all within. Its columns stand side
@@ -65,14 +66,14 @@ func (r *run) items(s *selection, in []path.Item) ([]path.Item, error) {
 		}
 		return got, nil
 	case s.repeat != nil:
-		return r.descend(s.repeat, in, nil)
+		return r.descend(s.repeat, in, nil, 0)
 	}
 	return in, nil
 }
 
 // descend follows the expressions of repeat as deep as they lead, each item
 // before what is below it.
-func (r *run) descend(exprs []*path.Expr, in, out []path.Item) ([]path.Item, error) {
+func (r *run) descend(exprs []*path.Expr, in, out []path.Item, depth int) ([]path.Item, error) {
 	for _, e := range exprs {
 		got, err := e.Eval(&r.ctx, in...)
 		if err != nil {
@@ -85,10 +86,10 @@ func (r *run) descend(exprs []*path.Expr, in, out []path.Item) ([]path.Item, err
 			if got[i].Computed() {
 				continue // a computed value leads nowhere but to itself
 			}
-			if len(in) == 1 && got[i].Node() == in[0].Node() {
-				return nil, fmt.Errorf("repeat %s: leads to itself", e)
+			if depth > tree.MaxDepth { // no document is so deep
+				return nil, fmt.Errorf("repeat %s: leads in a circle", e)
 			}
-			if out, err = r.descend(exprs, got[i:i+1], out); err != nil {
+			if out, err = r.descend(exprs, got[i:i+1], out, depth+1); err != nil {
 				return nil, err
 			}
 		}
