@@ -186,6 +186,10 @@ func (f *filterReader) value() (text string, quoted bool) {
 // compare makes a condition of a comparison, along a chain if the path has
 // points. It returns nil without an issue where the operator does not fit.
 func (p *parser) compare(types []string, path, operator, text string, quoted bool, depth int) *expr {
+	if p.tried++; p.tried > maxTried {
+		p.refuse("_filter", "too-costly", "the filter has too many meanings: name the types that chains go through")
+		return nil
+	}
 	head, rest, chained := strings.Cut(path, ".")
 	if !chained {
 		return p.operator(types, path, operator, text, quoted)

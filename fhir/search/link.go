@@ -22,12 +22,18 @@ func (p *parser) chain(types []string, name, head, rest, value string, depth int
 		return nil
 	}
 	e := &expr{op: byChain, code: code, vals: []operand{{code: value}}}
+	before := len(p.issues)
 	for _, t := range p.targets(def, mod, name) {
-		if sub, ok := p.try(t, rest, value, depth+1); ok {
+		if sub := p.try(t, rest, value, depth+1); sub != nil {
 			e.links = append(e.links, &link{of: t, where: sub})
+		}
+		if len(p.issues) > before {
+			break
 		}
 	}
 	switch {
+	case len(p.issues) > before:
+		return nil
 	case len(e.links) == 0:
 		p.unknown(name, "no resource that %s refers to has the parameter %s; it was not used", code, clip(rest))
 		return nil
@@ -63,21 +69,20 @@ func (p *parser) targets(def *param, mod, name string) []string {
 	return def.Targets
 }
 
-// try reads a condition on another type; a parameter that this type does not
-// know is no issue, for another type may.
-func (p *parser) try(of, name, value string, depth int) (*expr, bool) {
-	before := len(p.issues)
-	values := p.values
+// try reads a condition on another type; that this type does not know a
+// parameter is no issue, for another type may.
+func (p *parser) try(of, name, value string, depth int) *expr {
+	before, values := len(p.issues), p.values
 	e := p.condition([]string{of}, name, value, depth)
 	for _, i := range p.issues[before:] {
 		if !i.Unknown {
-			return nil, false
+			return nil
 		}
 	}
 	if e == nil {
 		p.issues, p.values = p.issues[:before], values
 	}
-	return e, e != nil
+	return e
 }
 
 // has reads a condition on resources that refer to this one

@@ -46,7 +46,12 @@ type parser struct {
 	q      *Query
 	issues []Issue
 	values int
+	tried  int // conditions
 }
+
+// maxTried bounds the conditions of a query, those included that a chain may
+// mean for one type of resource or another.
+const maxTried = 5_000
 
 // refuse adds an issue that nobody may pass over.
 func (p *parser) refuse(param, code, format string, args ...any) {
@@ -123,6 +128,10 @@ func (p *parser) criterion(x pair) {
 // condition reads one parameter as a condition on resources of the types. It
 // returns nil where it made an issue.
 func (p *parser) condition(types []string, name, value string, depth int) *expr {
+	if p.tried++; p.tried > maxTried {
+		p.refuse(clip(name), "too-costly", "the chain has too many meanings: name the types that it goes through, as in subject:Patient.name")
+		return nil
+	}
 	switch base, mod, _ := strings.Cut(name, ":"); base {
 	case "_has":
 		return p.has(types, name, mod, value, depth)

@@ -184,6 +184,9 @@ func (q *Query) Compartment(name, id string) (ok bool) {
 	var types []string
 	for _, t := range q.Types {
 		codes := q.engine.c.Schema.Compartment(name, t)
+		if t == name && !slices.Contains(codes, "{def}") { // it is in its own compartment
+			codes = append([]string{"{def}"}, codes...)
+		}
 		if len(codes) > 0 {
 			types = append(types, t)
 		}

@@ -111,7 +111,7 @@ func (r *resolver) pointed(e *expr, l *link, x vigil.Resource, refs map[string]b
 		}
 		return true
 	})
-	return r.spend(n)
+	return r.spend(max(n, 1))
 }
 
 // entries gathers what a List holds; entries that are marked as deleted are not
