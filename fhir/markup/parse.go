@@ -109,7 +109,7 @@ func (p *parser) declaration() error {
 	if end < 0 {
 		return p.fail(p.i, "an XML declaration without an end")
 	}
-	text := rest[5:end]
+	text := " " + strings.Join(strings.Fields(rest[5:end]), " ")
 	if v, ok := pseudo(text, "version"); !ok || !strings.HasPrefix(v, "1.") {
 		return p.fail(p.i, "an XML declaration without version 1.0")
 	}

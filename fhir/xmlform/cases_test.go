@@ -69,6 +69,7 @@ func TestJSONRefused(t *testing.T) {
 		{`x<a/>`, "text outside of the document's element"},
 		{`<a><!-- a -- b --></a>`, "-- within a comment"},
 		{`<?xml version="1.0" encoding="utf-16"?><a/>`, `the encoding "utf-16"; only UTF-8 is read`},
+		{"<?xml version='1.0'\n\tencoding = 'latin1'?><a/>", `the encoding "latin1"; only UTF-8 is read`},
 		{` <?xml version="1.0"?><a/>`, "an XML declaration that is not at the start"},
 		{`<Patient/>`, "the element Patient is not in the namespace http://hl7.org/fhir"},
 		{`<Foo xmlns="http://hl7.org/fhir"/>`, `"Foo" is no type of resource`},
