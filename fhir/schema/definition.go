@@ -68,7 +68,7 @@ func (l *library) find(kind, canonical string) *Definition {
 		if version != "" && !sameVersion(d.Version, version) {
 			continue
 		}
-		if best == nil || newer(d.Version, best.Version) {
+		if best == nil || NewerVersion(d.Version, best.Version) {
 			best = d
 		}
 	}
@@ -80,8 +80,9 @@ func sameVersion(have, want string) bool {
 	return have == want || strings.HasPrefix(have, want+".")
 }
 
-// newer compares versions number by number.
-func newer(a, b string) bool {
+// NewerVersion says whether a version of a definition is newer than another; they
+// are compared number by number.
+func NewerVersion(a, b string) bool {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(as), len(bs)) {
 		if as[i] == bs[i] {
