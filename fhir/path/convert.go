@@ -100,6 +100,7 @@ func textOf(i Item) (string, bool) {
 	case Complex, Amount:
 		q, ok := i.Quantity()
 		return q.String(), ok
+	default:
 	}
 	switch v := i.Value().(type) {
 	case int64:

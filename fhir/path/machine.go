@@ -28,8 +28,9 @@ func (t tri) not() tri {
 		return no
 	case no:
 		return yes
+	default:
+		return none
 	}
-	return none
 }
 
 // A step appends what a part of an expression gives for what is looked at.
