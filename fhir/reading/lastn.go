@@ -2,8 +2,13 @@ package reading
 
 import (
 	"context"
+	"errors"
+	"iter"
+	"math"
 
+	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/devices/iomt"
+	"github.com/vigil-iomt/vigil/fhir/search"
 )
 
 // Last calls f with the newest limit Observations of each code that a query
@@ -24,20 +29,27 @@ func (s *Source) Last(ctx context.Context, q Query, limit int, f func(Hit) error
 			return err
 		}
 		feed := Feed{s: s, from: m, want: o}
-		for range limit {
-			h, err := feed.Next(ctx)
-			if err != nil {
-				return err
-			}
-			if !h.Ok() {
-				break
-			}
-			if err := f(h); err != nil {
-				return err
-			}
+		if err := newest(ctx, &feed, limit, f); err != nil {
+			return err
 		}
 	}
 	return s.lastEvents(ctx, o, limit, f)
+}
+
+// newest calls f with the first limit hits of a feed, and with those that were
+// taken at the time of the last of them.
+func newest(ctx context.Context, feed *Feed, limit int, f func(Hit) error) error {
+	last := vigil.Instant(0)
+	for n := 0; ; n++ {
+		h, err := feed.Next(ctx)
+		if err != nil || !h.Ok() || n >= limit && h.At() != last {
+			return err
+		}
+		last = h.At()
+		if err := f(h); err != nil {
+			return err
+		}
+	}
 }
 
 // lastEvents does it for the Observations of each template that are made of
@@ -96,4 +108,30 @@ func byCode(groups []*group) [][]*group {
 		}
 	}
 	return out
+}
+
+// errEnough ends a walk when nobody wants more.
+var errEnough = errors.New("enough")
+
+// Newest gives the newest Observations of each code that a query asks for, limit
+// of each, code by code; more where only the query itself can say which of them
+// fit. A body is good until the next one.
+func (s *Source) Newest(ctx context.Context, q *search.Query, limit int) iter.Seq2[vigil.ResourceHit, error] {
+	want, rest := s.translate(Observation, q)
+	if rest {
+		limit = math.MaxInt
+	}
+	return func(yield func(vigil.ResourceHit, error) bool) {
+		p := projector{s: s, typ: Observation, q: q, rest: rest}
+		err := s.Last(ctx, want, limit, func(h Hit) error {
+			hit, ok, err := p.project(h)
+			if ok && err == nil && !yield(hit, nil) {
+				return errEnough
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(vigil.ResourceHit{}, err)
+		}
+	}
 }
