@@ -141,22 +141,37 @@ func parseProfile(n tree.Node) (*Profile, error) {
 
 // An idMaker knows the id that an element has to have by its place
 // (elementdefinition.html#id): older definitions lack ids.
-type idMaker struct{ stack []string }
+type idMaker struct{ paths, ids []string }
 
 func (m *idMaker) next(e *Element) string {
-	depth := strings.Count(e.Path, ".")
-	name := e.Path[strings.LastIndexByte(e.Path, '.')+1:]
-	if e.Slice != "" {
-		name += ":" + e.Slice
+	if strings.Count(e.Path, ".") >= maxSteps {
+		return e.Path // refused later
 	}
-	if depth > 0 && depth <= len(m.stack) {
-		name = m.stack[depth-1] + "." + name
+	parts := strings.Split(e.Path, ".")
+	at, id := "", ""
+	for i, part := range parts {
+		at, id = join(at, part), join(id, part)
+		last := i == len(parts)-1
+		if !last && i < len(m.paths) && m.paths[i] == at {
+			id = m.ids[i] // which may name a slice
+			continue
+		}
+		if last && e.Slice != "" {
+			id += ":" + e.Slice
+		}
+		if last && e.ID != "" {
+			id = e.ID
+		}
+		m.paths, m.ids = append(m.paths[:i], at), append(m.ids[:i], id)
 	}
-	if e.ID != "" {
-		name = e.ID
+	return id
+}
+
+func join(path, part string) string {
+	if path == "" {
+		return part
 	}
-	m.stack = append(m.stack[:min(depth, len(m.stack))], name)
-	return name
+	return path + "." + part
 }
 
 func header(n tree.Node) *Profile {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
 const usCore = "../../../shared/data/us-core/us-core-6.1.0.tgz"
@@ -104,4 +106,78 @@ func facts(e *Element) string {
 		}
 	}
 	return b.String()
+}
+
+// TestSnapshotsOnDemand loads the guide without its snapshots: each is made when
+// it is asked for, from bases whose snapshots have to be made, too.
+func TestSnapshotsOnDemand(t *testing.T) {
+	p := guide(t)
+	bare := &Package{Name: p.Name, Version: p.Version}
+	for _, d := range p.Definitions() {
+		b, err := d.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := tree.Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if snapshot := doc.Root().Get("snapshot"); snapshot.Ok() {
+			e := tree.NewEdit(doc)
+			e.Remove(snapshot)
+			b = e.Bytes()
+		}
+		def, err := ParseDefinition(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare.defs = append(bare.defs, def)
+	}
+	s, err := R4().With(bare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := R4().With(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"us-core-blood-pressure", "us-core-patient", "us-core-race", "us-core-observation-lab"} {
+		url := "http://hl7.org/fhir/us/core/StructureDefinition/" + name
+		got, err := s.ReadProfile(url)
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		if !got.Generated || got != s.Profile(url) {
+			t.Errorf("%s is not made once", url)
+		}
+		compare(t, got, full.Profile(url))
+	}
+}
+
+func TestSnapshotsThatCannotBe(t *testing.T) {
+	profile := func(name, base, elements string) *Definition {
+		d, err := ParseDefinition([]byte(`{"resourceType":"StructureDefinition","url":"http://example.org/` + name + `","type":"Observation",` +
+			`"derivation":"constraint","baseDefinition":"` + base + `","differential":{"element":[` + elements + `]}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	deep := strings.Repeat(".extension", maxSteps)
+	s := R4().WithDefinitions(
+		profile("a", "http://example.org/b", ""), profile("b", "http://example.org/a", ""), profile("self", "http://example.org/self", ""),
+		profile("lost", "http://example.org/nowhere", ""),
+		profile("wrong", "http://hl7.org/fhir/StructureDefinition/Observation", `{"path":"Observation.nothing","min":1}`),
+		profile("deep", "http://hl7.org/fhir/StructureDefinition/Observation", `{"path":"Observation`+deep+`","min":1}`),
+		profile("good", "http://hl7.org/fhir/StructureDefinition/Observation", `{"path":"Observation.code","min":1}`),
+	)
+	for _, name := range []string{"a", "b", "self", "lost", "wrong", "deep", "absent"} {
+		if p, err := s.ReadProfile("http://example.org/" + name); err == nil {
+			t.Errorf("%s has a snapshot of %d elements", name, len(p.Elements))
+		}
+	}
+	if s.Profile("http://example.org/good") == nil {
+		t.Error("a good profile has none")
+	}
 }
