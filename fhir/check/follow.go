@@ -77,16 +77,19 @@ func (w *walk) follow(n tree.Node, s *shape, g *guide) {
 	w.by = outer
 }
 
+// The elements of profiles that are looked at for one document: some, and more
+// for each value of the document; and how deep profiles lead into each other.
 const (
-	leastSteps2 = 100_000
-	maxNesting  = 64
+	leastElements = 100_000
+	moreElements  = 100
+	maxNesting    = 64
 )
 
 // costly counts what profiles cost. A document cannot make a profile costly
 // beyond its own size, unless profiles are made for it.
 func (w *walk) costly(n tree.Node) bool {
 	w.steps++
-	if w.steps < leastSteps2+100*w.doc.Doc().Size() && w.nesting < maxNesting {
+	if w.steps < leastElements+moreElements*w.doc.Doc().Size() && w.nesting < maxNesting {
 		return w.silent && w.wrong || w.cut
 	}
 	w.costs(n)

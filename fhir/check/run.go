@@ -95,12 +95,11 @@ func (w *walk) ask(r *rule, n tree.Node, item path.Item) {
 		w.report(Warning, n, "not-supported", r.key, "%s: the expression of the invariant cannot be read: %v", r.key, err)
 		return
 	}
-	if w.context.Steps <= 0 {
+	if w.left <= 0 {
 		w.costs(n)
 		return
 	}
-	ok, steps, err := e.Cost(&w.context, item)
-	w.context.Steps -= steps
+	ok, err := e.Holds(&w.context, item)
 	switch {
 	case errors.Is(err, path.ErrCost):
 		w.costs(n)
@@ -142,7 +141,8 @@ func (w *walk) enter(n tree.Node, s *shape) (outer path.Item) {
 // surroundings are what expressions may ask for beyond the document.
 func (w *walk) surroundings() {
 	x := &w.context
-	x.Now, x.Steps = w.o.Now, leastSteps+moreSteps*w.doc.Doc().Size()
+	w.left = leastSteps + moreSteps*w.doc.Doc().Size()
+	x.Now, x.Steps, x.Budget = w.o.Now, w.left, &w.left
 	if x.HTML == nil {
 		x.Set, x.HTML = w.c.set, goodHTML
 	}

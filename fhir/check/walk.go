@@ -21,6 +21,7 @@ type walk struct {
 	inside  map[string]tree.Node // contained resources of the root by id, made when asked for
 	bundled map[string]tree.Node // resources of the Bundle by address, made when asked for
 	context path.Context
+	left    int // steps that expressions may take
 
 	// Of profiles.
 	by      *guide // the one that is checked
