@@ -137,3 +137,111 @@ func BenchmarkResourceCreate(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "creates/s")
 	b.ReportMetric(float64(size(b, dir))/float64(b.N+1000), "B/resource")
 }
+
+// imports writes n Observations, 1,000 in each write.
+func imports(tb testing.TB, db *store.DB, c *clinic, n int) {
+	tb.Helper()
+	for done := 0; done < n; done += 1000 {
+		err := db.WriteResources(context.Background(), func(ctx context.Context, tx *store.ResourceTx) error {
+			for range min(1000, n-done) {
+				if _, err := tx.Put(ctx, c.observation()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkResourceImport writes Observations, 1,000 in each transaction.
+func BenchmarkResourceImport(b *testing.B) {
+	db, dir := openRecord(b)
+	imports(b, db, newClinic(1), b.N)
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "creates/s")
+	b.ReportMetric(float64(size(b, dir))/float64(b.N), "B/resource")
+}
+
+// found is how many resources BenchmarkResourceFind looks among;
+// VIGIL_BENCH_RESOURCES says another number.
+const found = 50_000
+
+// BenchmarkResourceFind reads by id, finds the newest 50 of a patient and a code,
+// and counts.
+func BenchmarkResourceFind(b *testing.B) {
+	n := found
+	if s := os.Getenv("VIGIL_BENCH_RESOURCES"); s != "" {
+		if _, err := fmt.Sscan(s, &n); err != nil {
+			b.Fatal(err)
+		}
+	}
+	ctx := context.Background()
+	db, _ := openRecord(b)
+	imports(b, db, newClinic(1), n)
+	hits, err := db.SelectResources(ctx, vigil.ResourceQuery{Limit: 1000, Types: []string{"Observation"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("read", func(b *testing.B) {
+		for i := range b.N {
+			if _, err := db.Resource(ctx, "Observation", hits[i%len(hits)].ID); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	find := func(name string, query func(i int) vigil.ResourceQuery) {
+		b.Run(name, func(b *testing.B) {
+			n := 0
+			for i := range b.N {
+				hits, err := db.SelectResources(ctx, query(i))
+				if err != nil {
+					b.Fatal(err)
+				}
+				n += len(hits)
+			}
+			b.ReportMetric(float64(n)/float64(b.N), "hits")
+		})
+	}
+	find("patient+code newest 50", func(i int) vigil.ResourceQuery {
+		line := []uint64{token("line ", patientID(i%1000), i%20)}
+		return vigil.ResourceQuery{
+			Types: []string{"Observation"}, Limit: 50, Bodies: true, All: []vigil.ResourceTest{{Line: &vigil.ResourceSlice{Lines: line}}},
+			Order: vigil.ResourceOrder{By: vigil.ByLine, Lines: line, Desc: true},
+		}
+	})
+	find("patient, code 50", func(i int) vigil.ResourceQuery {
+		return vigil.ResourceQuery{
+			Types: []string{"Observation"}, Limit: 50, Bodies: true,
+			All: []vigil.ResourceTest{{Tokens: []uint64{token("patient ", patientID(i%1000))}}, {Tokens: []uint64{token("code loinc", i%20)}}},
+		}
+	})
+	find("code newest 50", func(i int) vigil.ResourceQuery {
+		return vigil.ResourceQuery{
+			Types: []string{"Observation"}, Limit: 50, Bodies: true, All: []vigil.ResourceTest{{Tokens: []uint64{token("code loinc", i%20)}}},
+			Order: vigil.ResourceOrder{By: vigil.BySpan, Param: token("date"), Desc: true},
+		}
+	})
+	find("one encounter", func(i int) vigil.ResourceQuery {
+		return vigil.ResourceQuery{
+			Types: []string{"Observation"}, Limit: 50, Bodies: true, All: []vigil.ResourceTest{{Tokens: []uint64{token("encounter ", patientID(1000+i%5000))}}},
+		}
+	})
+	for name, q := range map[string]vigil.ResourceQuery{
+		"count all":  {Types: []string{"Observation"}},
+		"count code": {Types: []string{"Observation"}, All: []vigil.ResourceTest{{Tokens: []uint64{token("code loinc", 3)}}}},
+		"count code and value": {Types: []string{"Observation"}, All: []vigil.ResourceTest{
+			{Tokens: []uint64{token("code loinc", 3)}}, {Span: &vigil.ResourceRange{Param: token("value"), LoMin: 900, LoMax: 1000, HiMin: 900, HiMax: 1000}},
+		}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				if n, exact, err := db.CountResources(ctx, q); n == 0 || !exact || err != nil {
+					b.Fatal(n, exact, err)
+				}
+			}
+		})
+	}
+}

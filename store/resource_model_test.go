@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -245,6 +246,11 @@ func drawQuery(t *rapid.T, newest vigil.Instant) vigil.ResourceQuery {
 func (r *recordModel) check(t *rapid.T, q vigil.ResourceQuery, find func(vigil.ResourceQuery) ([]vigil.ResourceHit, error)) {
 	want := r.find(&q)
 	q.Limit = rapid.IntRange(1, 12).Draw(t, "limit")
+	r.page(t, q, want, find)
+}
+
+// page compares what a query finds with what it should.
+func (r *recordModel) page(t *rapid.T, q vigil.ResourceQuery, want []string, find func(vigil.ResourceQuery) ([]vigil.ResourceHit, error)) {
 	got := []string{}
 	for {
 		hits, err := find(q)
@@ -382,4 +388,93 @@ func TestResourceModel(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestManyResourcesAreFound does the same among so many that lists are read in
+// pieces, with writes of all sizes.
+func TestManyResourcesAreFound(t *testing.T) {
+	stores := map[string]func(testing.TB) store.Config{"SQLite": func(tb testing.TB) store.Config {
+		c := storetest.Config()
+		c.Path = tb.TempDir()
+		return c
+	}}
+	if dsn := os.Getenv("VIGIL_TEST_POSTGRES"); dsn != "" {
+		stores["PostgreSQL"] = func(tb testing.TB) store.Config {
+			c := storetest.Config()
+			c.DSN = freshSchema(tb, dsn)
+			return c
+		}
+	}
+	for name, config := range stores {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			db, err := store.Open(ctx, config(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := db.Close(context.WithoutCancel(ctx)); err != nil {
+					t.Error(err)
+				}
+			}()
+			r := fillMany(t, db)
+			rapid.Check(t, func(rt *rapid.T) {
+				q := drawQuery(rt, 0)
+				for i := range q.All { // those of few ids find nothing here
+					q.All[i].Not = q.All[i].Not || q.All[i].IDs != nil
+				}
+				want := r.find(&q)
+				q.Limit = rapid.SampledFrom([]int{1000, 2500}).Draw(rt, "many")
+				r.page(rt, q, want, func(q vigil.ResourceQuery) ([]vigil.ResourceHit, error) { return db.SelectResources(ctx, q) })
+				n, exact, err := db.CountResources(ctx, q)
+				if n != int64(len(want)) || !exact || err != nil {
+					rt.Fatalf("query %+v counts %d, %v, %v, want %d", q, n, exact, err, len(want))
+				}
+			})
+		})
+	}
+}
+
+// fillMany writes some thousand resources, some of them more than once.
+func fillMany(t *testing.T, db *store.DB) *recordModel {
+	r, rng := &recordModel{all: map[string]*modelled{}}, rand.New(rand.NewPCG(3, 4)) // #nosec G404 -- a test
+	const all = 6000
+	for n := 0; n < all; {
+		err := db.WriteResources(t.Context(), func(ctx context.Context, tx *store.ResourceTx) error {
+			for range []int{1, 3, 700}[rng.IntN(3)] {
+				res := vigil.Resource{Type: []string{"Patient", "Observation", "Device"}[rng.IntN(3)], Method: "PUT", Actor: vigil.LocalAdmin()}
+				res.ID = fmt.Sprint(n)
+				if rng.IntN(8) == 0 {
+					res.ID = fmt.Sprint(rng.IntN(n + 1))
+				}
+				res.Deleted = rng.IntN(20) == 0
+				for k := range uint64(8) {
+					if rng.IntN(1<<k) == 0 {
+						res.Keys.Tokens = append(res.Keys.Tokens, k+1)
+					}
+				}
+				for range rng.IntN(3) {
+					lo := rng.Int64N(7) - 3
+					res.Keys.Spans = append(res.Keys.Spans, vigil.ResourceSpan{Param: 8 * (1 + rng.Uint64N(2)), Lo: lo, Hi: lo + []int64{0, 1, 999, 999_999}[rng.IntN(4)]})
+					res.Keys.Lines = append(res.Keys.Lines, vigil.ResourceLine{Line: 1 + rng.Uint64N(3), At: vigil.Instant(1 + rng.Int64N(9))})
+				}
+				made, err := tx.Put(ctx, res)
+				if err != nil {
+					return err
+				}
+				n++
+				name := res.Type + "/" + res.ID
+				next := &modelled{Resource: made, row: len(r.all), written: n}
+				if old := r.all[name]; old != nil {
+					next.row = old.row
+				}
+				r.all[name] = next
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
 }

@@ -46,10 +46,21 @@ type streams struct {
 	of    []*stream
 	desc  bool
 	purse *purse
+	last  vigil.ResourceMark // that was taken
 }
 
-// next takes the next entry; false at the end.
+// next takes the next entry that is not the one before; false at the end.
 func (s *streams) next(ctx context.Context) (vigil.ResourceMark, bool, error) {
+	for {
+		m, ok, err := s.take(ctx)
+		if !ok || err != nil || m != s.last {
+			s.last = m
+			return m, ok, err
+		}
+	}
+}
+
+func (s *streams) take(ctx context.Context) (vigil.ResourceMark, bool, error) {
 	var best *stream
 	var least *vigil.ResourceMark
 	for _, o := range s.of {

@@ -248,9 +248,6 @@ func (s *search) stretch(ctx context.Context, index *streams, size int) (out []*
 		if ended = !ok; ended {
 			break
 		}
-		if n := len(marks); n > 0 && marks[n-1] == m {
-			continue
-		}
 		marks, rids = append(marks, m), append(rids, m.Row)
 	}
 	slices.Sort(rids)
