@@ -1,10 +1,13 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/vigil-iomt/vigil/fhir/tree"
@@ -12,14 +15,21 @@ import (
 
 const usCore = "../../../shared/data/us-core/us-core-6.1.0.tgz"
 
-func guide(t testing.TB) *Package {
-	t.Helper()
+var readGuide = sync.OnceValues(func() (*Package, error) {
 	f, err := os.Open(usCore)
 	if err != nil {
-		t.Skipf("the US Core package is not here: %v", err)
+		return nil, err
 	}
 	defer f.Close()
-	p, err := ReadPackage(f)
+	return ReadPackage(f)
+})
+
+func guide(t testing.TB) *Package {
+	t.Helper()
+	p, err := readGuide()
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("the US Core package is not here: %v", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +121,9 @@ func facts(e *Element) string {
 // TestSnapshotsOnDemand loads the guide without its snapshots: each is made when
 // it is asked for, from bases whose snapshots have to be made, too.
 func TestSnapshotsOnDemand(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long under the race detector")
+	}
 	p := guide(t)
 	bare := &Package{Name: p.Name, Version: p.Version}
 	for _, d := range p.Definitions() {
