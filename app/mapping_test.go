@@ -89,7 +89,7 @@ func (s *spine) fhirGet(path string) map[string]any {
 	s.t.Helper()
 	w := httptest.NewRecorder()
 	ctx := vigil.WithActor(context.WithoutCancel(s.t.Context()), vigil.LocalAdmin())
-	s.fhir().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil).WithContext(ctx))
+	s.rest().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil).WithContext(ctx))
 	var body map[string]any
 	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != http.StatusOK {
 		s.t.Fatalf("%s: %d %s", path, w.Code, w.Body)
@@ -146,7 +146,7 @@ func TestMapping(t *testing.T) {
 	if err != nil || len(series) != 1 {
 		t.Fatal(series, err)
 	}
-	if id := s.fhir().ObservationID(series[0].ID, s.points(ida, "heartrate")[1]); id != hours[0]["id"] {
+	if id := s.readings.ObservationID(series[0].ID, s.points(ida, "heartrate")[1]); id != hours[0]["id"] {
 		t.Errorf("a reading appears in %s, want %v", id, hours[0]["id"])
 	}
 

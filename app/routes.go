@@ -9,8 +9,6 @@ import (
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/api"
 	"github.com/vigil-iomt/vigil/devices"
-	"github.com/vigil-iomt/vigil/devices/iomt"
-	"github.com/vigil-iomt/vigil/fhir"
 	"github.com/vigil-iomt/vigil/ingest"
 	"github.com/vigil-iomt/vigil/live"
 	"github.com/vigil-iomt/vigil/protocol/httpin"
@@ -23,11 +21,11 @@ func (s *server) routes() http.Handler {
 	s.httpin = httpin.New(httpin.Config{
 		Auth: s.gate(), May: s.gate().MaySpeak, Trusted: trusted, Answers: answers{s.db}, Now: time.Now, Log: s.log,
 	})
-	records := s.fhir()
+	records := s.settled(s.rest())
 	inner := http.NewServeMux()
-	inner.Handle("/api/v1/", s.api(records))
-	inner.Handle("/fhir", s.settled(records))
-	inner.Handle("/fhir/", s.settled(records))
+	inner.Handle("/api/v1/", s.api())
+	inner.Handle("/fhir", records)
+	inner.Handle("/fhir/", records)
 	inner.Handle("/ws/events", permitted(live.ActionEvents, http.HandlerFunc(s.hub.ServeEvents)))
 	inner.Handle("/ws/waves", permitted(live.ActionWaves, http.HandlerFunc(s.hub.ServeWaves)))
 	inner.Handle("/metrics", permitted("system.metrics", s.metrics()))
@@ -44,7 +42,7 @@ func (s *server) routes() http.Handler {
 }
 
 // api is /api/v1.
-func (s *server) api(records *fhir.Handler) http.Handler {
+func (s *server) api() http.Handler {
 	return api.New(api.Config{
 		Registry: s.registry, Tokens: s.registry, Readings: s.posted, Events: s.db, Quarantine: s.db,
 		Replay: func(ctx context.Context, entry string) (ingest.Replay, error) {
@@ -61,23 +59,9 @@ func (s *server) api(records *fhir.Handler) http.Handler {
 			if document, ok := s.posted.document(id, p.Taken); ok {
 				return document
 			}
-			return records.ObservationID(id, p)
+			return s.readings.ObservationID(id, p)
 		},
 		Permit:  permit,
 		Version: Version().Vigil, Demo: s.o.Demo, Started: s.started, Now: time.Now, Log: s.log,
-	})
-}
-
-// fhir is /fhir.
-func (s *server) fhir() *fhir.Handler {
-	return fhir.New(fhir.Config{
-		Readings: s.db, Registry: s.registry, IDKey: [16]byte(s.install.ObservationKey),
-		DeviceType: s.deviceType,
-		Shapes:     func() *iomt.Shapes { return s.profiles.Load().shapes }, Events: s.db,
-		Permit: func(ctx context.Context, action vigil.Action) error {
-			a, _ := vigil.ActorFrom(ctx)
-			return permit(a, action)
-		},
-		Version: Version().Vigil, Now: time.Now, Log: s.log,
 	})
 }

@@ -102,9 +102,9 @@ func New(c Config) *Server {
 		c.MaxBody = 64 << 20
 	}
 	c.MaxDeletes = max(c.MaxDeletes, 1)
-	return &Server{
-		c: c, started: vigil.InstantOf(c.Now()), operations: byName(c.Operations), seal: newSealer(c.CursorKey),
-	}
+	s := &Server{c: c, started: vigil.InstantOf(c.Now()), seal: newSealer(c.CursorKey)}
+	s.operations = byName(append([]Operation{s.lastN()}, c.Operations...))
+	return s
 }
 
 // A Source is where resources come from that nobody wrote: they are shown as
