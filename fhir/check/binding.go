@@ -13,6 +13,8 @@ import (
 // document wrong.
 type Terms interface {
 	Has(valueSet, system, code string) terms.Answer
+	// Validate is asked whether a system has a code, and of its display.
+	Validate(q terms.Validate) (*terms.Verdict, error)
 }
 
 // A binding is what codes are checked against.
@@ -112,4 +114,28 @@ func (w *walk) outside(v tree.Node, b *binding, code string) {
 		return
 	}
 	w.report(Warning, v, "code-invalid", "binding", "the code %q is not in the value set %s, which should be used where it has a fitting one", short([]byte(code)), url)
+}
+
+// known checks a coding by its own system, where that is loaded: whether it has
+// the code, and whether the display is one of the code (R4
+// terminologies.html#code).
+func (w *walk) known(n tree.Node) {
+	c := terms.Coding{System: n.Get("system").Text(), Version: n.Get("version").Text(), Code: n.Get("code").Text()}
+	if w.c.terms == nil || c.System == "" || c.Code == "" || w.silent {
+		return
+	}
+	q := terms.Validate{Codings: []terms.Coding{c}, Abstract: true}
+	if v, err := w.c.terms.Validate(q); err != nil || v.Result == terms.Unknown {
+		return
+	} else if v.Result == terms.No {
+		w.fail(n, "code-invalid", "code", "the code system %s has no code %q", short([]byte(c.System)), short([]byte(c.Code)))
+		return
+	}
+	display := n.Get("display")
+	if q.Codings[0].Display = display.Text(); q.Codings[0].Display == "" {
+		return
+	}
+	if v, err := w.c.terms.Validate(q); err == nil && v.Result == terms.No {
+		w.report(Warning, display, "code-invalid", "display", "%s", v.Message)
+	}
 }

@@ -64,6 +64,17 @@ var roles = map[string]role{
 	"CodeableConcept": isConcept, "Quantity": isQuantity, "Bundle": isBundle,
 }
 
+// roleOf finds the role of a type, which is that of what it specializes: an Age
+// is a Quantity.
+func roleOf(t *schema.Type) role {
+	for ; t != nil; t = t.Base {
+		if r := roles[t.Name]; r != plain {
+			return r
+		}
+	}
+	return plain
+}
+
 // A form is what the value of a primitive must look like.
 type form uint8
 
@@ -111,7 +122,7 @@ func (b *builder) shape(t *schema.Type) *shape {
 	if s := b.c.shapes[t]; s != nil {
 		return s
 	}
-	s := &shape{t: t, isa: roles[t.Name], resource: t.Is("Resource")}
+	s := &shape{t: t, isa: roleOf(t), resource: t.Is("Resource")}
 	b.c.shapes[t] = s
 	if t.Kind == schema.Primitive {
 		s.value = forms[t.Name]

@@ -21,6 +21,13 @@ func (w *walk) special(n tree.Node, s *shape, e *element, seen *bits) {
 		if e != nil && e.simple && n.Get("comparator").Ok() {
 			w.fail(n, "invariant", "sqty-1", "%s must not have a comparator", e.f.Path)
 		}
+		if w.o.Level >= Profiles {
+			w.known(n)
+		}
+	case isCoding:
+		if w.o.Level >= Profiles {
+			w.known(n)
+		}
 	case isBundle:
 		w.bundle(n)
 	}
