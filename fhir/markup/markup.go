@@ -14,8 +14,8 @@ import (
 // What a document may have at most.
 const (
 	MaxDepth      = 100 // elements within each other
-	maxAttributes = 100 // of one element
-	maxSpaces     = 100 // namespace declarations in force at once
+	maxAttributes = 50  // of one element
+	maxSpaces     = 50  // namespace declarations in force at once
 )
 
 // A Kind says what a node is.
@@ -64,11 +64,16 @@ type attribute struct {
 
 // An Attr is one attribute; declarations of namespaces are none.
 type Attr struct {
-	Space, Prefix, Name, Value string
-	// Off is where the attribute starts, End where it ends; the value is between
-	// the quotes there.
+	Space, Prefix, Name string
+	// Off is where the attribute starts, ValueOff where its value does, behind
+	// the quote, and End what is behind the other quote.
 	Off, ValueOff, End int
+
+	raw string
 }
+
+// Value returns the value of the attribute.
+func (a Attr) Value() string { return resolve(a.raw, true) }
 
 // A Node is one node in a document; the zero Node is one that is not there.
 type Node struct {
@@ -213,10 +218,20 @@ func (n Node) Attrs() iter.Seq[Attr] {
 func (n Node) Attr(name string) (value string, ok bool) {
 	for a := range n.Attrs() {
 		if a.Space == "" && a.Name == name {
-			return a.Value, true
+			return a.Value(), true
 		}
 	}
 	return "", false
+}
+
+// Has reports whether there is an attribute without a namespace.
+func (n Node) Has(name string) bool {
+	for a := range n.Attrs() {
+		if a.Space == "" && a.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // Declarations goes through the namespace declarations of an element: prefix,
@@ -244,8 +259,36 @@ func (d *Doc) attribute(a *attribute) Attr {
 	full := d.src[a.name : a.name+uint32(a.nameLen)]
 	return Attr{
 		Space: d.spaces[a.space], Prefix: strings.TrimSuffix(full[:a.prefix], ":"), Name: full[a.prefix:],
-		Value: resolve(d.src[a.value:a.end], true), Off: int(a.name), ValueOff: int(a.value), End: int(a.end) + 1,
+		raw: d.src[a.value:a.end], Off: int(a.name), ValueOff: int(a.value), End: int(a.end) + 1,
 	}
+}
+
+// Alone reports whether an element means the same when it stands alone: all
+// names within are of the default namespace, which it declares itself.
+func (n Node) Alone() bool {
+	if n.Kind() != Element {
+		return false
+	}
+	own := false
+	for prefix := range n.Declarations() {
+		own = own || prefix == ""
+	}
+	e := n.node()
+	for i := n.at; i < e.next; i++ {
+		own = own && n.d.nodes[i].prefix == 0
+	}
+	last := uint32(len(n.d.attrs))
+	for i := e.next; i < uint32(len(n.d.nodes)); i++ {
+		if n.d.nodes[i].kind == Element {
+			last = n.d.nodes[i].attr
+			break
+		}
+	}
+	for i := e.attr; i < last; i++ {
+		a := &n.d.attrs[i]
+		own = own && (a.prefix == 0 || a.space == declares || a.space == 1)
+	}
+	return own
 }
 
 // Parent returns the element around a node; the zero Node for the root.

@@ -29,7 +29,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("got %s %s %s %s", b.Name(), b.Prefix(), b.Space(), b.Path())
 	}
 	for at := range b.Attrs() {
-		if at.Space != "u" || at.Name != "y" || at.Value != " " {
+		if at.Space != "u" || at.Name != "y" || at.Value() != " " {
 			t.Errorf("got %+v", at)
 		}
 	}

@@ -20,6 +20,9 @@ const (
 func Parse(src string) (*Doc, error) {
 	d := &Doc{src: src, spaces: []string{"", xmlSpace}}
 	d.findLines()
+	tags := min(strings.Count(src, "<"), len(src)/16) // there may be comments full of them
+	d.nodes = make([]node, 0, tags+1)
+	d.attrs = make([]attribute, 0, min(tags, strings.Count(src, "=")))
 	p := parser{d: d, s: src}
 	if err := p.document(); err != nil {
 		return nil, err

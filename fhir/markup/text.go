@@ -89,16 +89,12 @@ func reference(s string) (r rune, n int, msg string) {
 // and sections resolved, ends of lines as XML 1.0 §2.11 has it, white space in
 // values as §3.3.3 does. It is known to be good.
 func resolve(s string, value bool) string {
-	special := "\r&<"
-	if value {
-		special = "\r&\n\t"
-	}
-	i := strings.IndexAny(s, special)
-	if i < 0 {
+	i := special(s, value)
+	if i == len(s) {
 		return s
 	}
 	b := make([]byte, 0, len(s))
-	for ; i >= 0; i = strings.IndexAny(s, special) {
+	for ; i < len(s); i = special(s, value) {
 		b = append(b, s[:i]...)
 		s = s[i:]
 		n := 1
@@ -123,6 +119,25 @@ func resolve(s string, value bool) string {
 		s = s[n:]
 	}
 	return string(append(b, s...))
+}
+
+// special returns where the first character is that does not mean itself.
+func special(s string, value bool) int {
+	for i := range len(s) {
+		switch s[i] {
+		case '\r', '&':
+			return i
+		case '\n', '\t':
+			if value {
+				return i
+			}
+		case '<':
+			if !value {
+				return i
+			}
+		}
+	}
+	return len(s)
 }
 
 // AppendValue appends a text as the value of an attribute between quotes. ok is

@@ -258,7 +258,7 @@ func appendNode(b []byte, n markup.Node, space string) []byte {
 				b, _ = markup.AppendValue(append(b, " xmlns:"+a.Prefix+"="...), a.Space)
 			}
 		}
-		b, _ = markup.AppendValue(append(b, " "+name+"="...), a.Value)
+		b, _ = markup.AppendValue(append(b, " "+name+"="...), a.Value())
 	}
 	inner := len(b)
 	b = append(b, '>')

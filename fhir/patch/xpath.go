@@ -383,7 +383,7 @@ func (f *finder) holds(p *predicate, n markup.Node) bool {
 	for _, t := range targets {
 		text := ""
 		if t.attr != nil {
-			text = t.attr.Value
+			text = t.attr.Value()
 		} else if !p.exists {
 			text = t.node.Text()
 			f.left -= len(text) / 16

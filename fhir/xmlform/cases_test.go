@@ -31,6 +31,10 @@ func TestJSON(t *testing.T) {
 			`{"resourceType":"Patient","contained":[{"resourceType":"Patient","id":"c"}]}`},
 		{"narrative", head + `><text><status value="empty"/><div xmlns="http://www.w3.org/1999/xhtml" >a&#160;<br  />b</div></text></Patient>`,
 			`{"resourceType":"Patient","text":{"status":"empty","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\" >a&#160;<br  />b</div>"}}`},
+		{"narrative with a language and a prefix that is not used", head + `><text><div xmlns="http://www.w3.org/1999/xhtml" xmlns:x="y" xml:lang='de'><p/></div></text><active value="true"/></Patient>`,
+			`{"resourceType":"Patient","text":{"div":"<div xmlns=\"http://www.w3.org/1999/xhtml\" xmlns:x=\"y\" xml:lang='de'><p/></div>"},"active":true}`},
+		{"narrative with a namespace from outside", `<p:Patient xmlns:p="http://hl7.org/fhir" xmlns="http://www.w3.org/1999/xhtml"><p:text><div><p xml:lang="de"/></div></p:text></p:Patient>`,
+			`{"resourceType":"Patient","text":{"div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p xml:lang=\"de\"/></div>"}}`},
 		{"narrative with a prefix", head + ` xmlns:h="http://www.w3.org/1999/xhtml"><text><h:div><h:a href="x">1 &lt; 2</h:a><h:br/></h:div></text></Patient>`,
 			`{"resourceType":"Patient","text":{"div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"x\">1 &lt; 2</a><br/></div>"}}`},
 	} {

@@ -26,18 +26,18 @@ const (
 // made from.
 type Places struct {
 	doc *markup.Doc
-	out []int // offsets in the JSON, growing
-	in  []int // the offsets in the XML
+	out []uint32 // offsets in the JSON, growing
+	in  []uint32 // the offsets in the XML
 }
 
 // Pos returns the line and column in the XML of what is at an offset of the
 // JSON.
 func (p *Places) Pos(off int) (line, col int) {
-	i := sort.SearchInts(p.out, off+1)
+	i := sort.Search(len(p.out), func(i int) bool { return int(p.out[i]) > off })
 	if i == 0 {
 		return 1, 1
 	}
-	return p.doc.Pos(p.in[i-1])
+	return p.doc.Pos(int(p.in[i-1]))
 }
 
 // JSON turns a resource in XML into JSON. Elements may come in any order;
@@ -77,8 +77,8 @@ func fail(n markup.Node, format string, a ...any) error {
 // mark remembers that what is written next stands at the node.
 func (r *reader) mark(n markup.Node) {
 	off, _ := n.Span()
-	r.places.out = append(r.places.out, len(r.b))
-	r.places.in = append(r.places.in, off)
+	r.places.out = append(r.places.out, uint32(len(r.b)))
+	r.places.in = append(r.places.in, uint32(off))
 }
 
 // member begins a member of the object that is being written.
@@ -136,7 +136,7 @@ func (r *reader) attributes(n markup.Node, t *schema.Type) error {
 		}
 		r.mark(n)
 		r.member(a.Name)
-		r.b = tree.AppendString(r.b, a.Value)
+		r.b = tree.AppendString(r.b, a.Value())
 	}
 	return nil
 }
@@ -249,8 +249,7 @@ func (r *reader) inner(n markup.Node) error {
 func (r *reader) primitives(g *group) error {
 	values, extras := 0, 0
 	for _, n := range g.nodes {
-		_, value := n.Attr("value")
-		extra := hasExtra(n)
+		value, extra := n.Has("value"), hasExtra(n)
 		if !value && !extra {
 			return fail(n, "an element with neither a value nor an id or extension")
 		}
@@ -309,8 +308,7 @@ func count(b bool) int {
 }
 
 func hasExtra(n markup.Node) bool {
-	_, id := n.Attr("id")
-	if id {
+	if n.Has("id") {
 		return true
 	}
 	for range n.Elements() {

@@ -14,7 +14,7 @@ import (
 func (r *reader) narrative(n markup.Node) error {
 	r.mark(n)
 	r.member(n.Name())
-	if alone, err := markup.Parse(n.Raw()); err == nil && alone.Root().Space() == XHTML {
+	if n.Alone() {
 		r.b = tree.AppendString(r.b, n.Raw())
 		return nil
 	}
@@ -43,7 +43,7 @@ func appendXHTML(b []byte, n markup.Node, outermost bool) ([]byte, error) {
 		if a.Prefix != "" {
 			b = append(b, "xml:"...)
 		}
-		b, _ = markup.AppendValue(append(append(b, a.Name...), '='), a.Value)
+		b, _ = markup.AppendValue(append(append(b, a.Name...), '='), a.Value())
 	}
 	inner := len(b)
 	b = append(b, '>')

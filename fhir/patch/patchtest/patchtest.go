@@ -129,7 +129,7 @@ func plain(b []byte, n markup.Node) []byte {
 	b = append(append(b, '<'), n.Space()+" "+n.Name()...)
 	var attrs []string
 	for a := range n.Attrs() {
-		attrs = append(attrs, a.Name+"="+a.Value)
+		attrs = append(attrs, a.Name+"="+a.Value())
 	}
 	slices.Sort(attrs)
 	b = append(append(b, strings.Join(attrs, "|")...), '>')

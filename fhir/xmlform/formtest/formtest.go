@@ -121,7 +121,7 @@ func shape(b []byte, n markup.Node, narrative bool) []byte {
 	var attrs []string
 	for a := range n.Attrs() {
 		if a.Space == "" || narrative {
-			attrs = append(attrs, a.Name+"="+a.Value)
+			attrs = append(attrs, a.Name+"="+a.Value())
 		}
 	}
 	slices.Sort(attrs)
