@@ -51,8 +51,9 @@ func splits(f form) []string {
 		return []string{"family", "given", "text", "prefix", "suffix"}
 	case asAddress:
 		return []string{"line", "city", "district", "state", "postalCode", "country", "text"}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // A cursor is an element on the way.
@@ -69,12 +70,9 @@ func resolve(base *schema.Type, w *way, k Kind) (ends []end, restricted bool) {
 	for _, s := range w.steps {
 		var next []cursor
 		for _, c := range at {
-			f := c.at.Named(s.name)
-			if f == nil {
-				continue
-			}
-			for _, t := range f.Types {
-				if s.as == "" || strings.EqualFold(s.as, t.Name) {
+			f, types := element(c.at, s.name)
+			for _, t := range types {
+				if s.as == "" || fits(t, s.as) {
 					next = append(next, cursor{t, f})
 				}
 			}
@@ -93,6 +91,18 @@ func resolve(base *schema.Type, w *way, k Kind) (ends []end, restricted bool) {
 		ends = append(ends, end{c.at, form, c.field})
 	}
 	return ends, restricted
+}
+
+// element finds an element and its types. Some parameters name a choice of
+// types as JSON does, valueDateTime: then it is that type alone.
+func element(of *schema.Type, name string) (*schema.Field, []*schema.Type) {
+	if f := of.Named(name); f != nil {
+		return f, f.Types
+	}
+	if f, t := of.Field(name); f != nil && t != nil {
+		return f, []*schema.Type{t}
+	}
+	return nil, nil
 }
 
 // fits says whether a type is the one that an expression names. R4 writes

@@ -106,6 +106,8 @@ func (o *operand) text(x *Value, mod string, v *Values) bool {
 		return o.code != "" && strings.HasPrefix(x.Code, o.code)
 	}
 	switch {
+	case mod == "text":
+		return strings.Contains(" "+have, " "+o.folded)
 	case mod == "contains" || o.prefix == "co":
 		return strings.Contains(have, o.folded)
 	case o.prefix == "ew":

@@ -183,9 +183,8 @@ func (c *compiler) inName(w *way) bool {
 	for _, s := range w.steps[:len(w.steps)-1] {
 		var next []*schema.Type
 		for _, t := range at {
-			if f := t.Named(s.name); f != nil {
-				next = append(next, f.Types...)
-			}
+			_, types := element(t, s.name)
+			next = append(next, types...)
 		}
 		at = next
 	}
@@ -196,11 +195,11 @@ func (c *compiler) inName(w *way) bool {
 func (c *compiler) single(w *way) bool {
 	at := c.m.of
 	for _, s := range w.steps {
-		f := at.Named(s.name)
-		if f == nil || f.Repeats() && s.nth == 0 || len(f.Types) == 0 {
+		f, types := element(at, s.name)
+		if f == nil || f.Repeats() && s.nth == 0 || len(types) == 0 {
 			return false
 		}
-		at = f.Types[0]
+		at = types[0]
 	}
 	return true
 }
@@ -244,12 +243,12 @@ func (c *compiler) presence(p *param) {
 		}
 		at, must := c.m.of, len(u.way.as) == 0
 		for _, s := range u.way.steps {
-			f := at.Named(s.name)
-			if f == nil || f.Min == 0 || len(f.Types) == 0 {
+			f, types := element(at, s.name)
+			if f == nil || f.Min == 0 || len(types) == 0 {
 				must = false
 				break
 			}
-			at = f.Types[0]
+			at = types[0]
 		}
 		p.usual = p.usual || must
 	}

@@ -76,6 +76,7 @@ func (r *reader) found(n tree.Node, l *leaf) {
 		r.number(n, l)
 	case asPosition:
 		r.add(n, l)
+	case asNothing, asHumanName, asAddress: // names and addresses are read in parts
 	}
 }
 

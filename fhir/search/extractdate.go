@@ -17,6 +17,7 @@ func (r *reader) date(n tree.Node, l *leaf) {
 		lo, hi, ok = periodOf(n)
 	case asTiming:
 		lo, hi, ok = timingOf(n)
+	default:
 	}
 	if ok {
 		v := r.add(n, l)

@@ -38,6 +38,7 @@ func (r *reader) number(n tree.Node, l *leaf) {
 		}
 	case asSampled:
 		r.sampled(n, l)
+	default:
 	}
 }
 

@@ -258,6 +258,7 @@ func (p *parser) operator(types []string, code, operator, text string, quoted bo
 		if operator == "eq" || operator == "re" || operator == "ne" {
 			return negate(p.filtered(def, code, "", escaped, ""), operator == "ne")
 		}
+	case Composite, Special:
 	}
 	return nil
 }

@@ -116,6 +116,7 @@ func (t *textTest) content(root tree.Node) bool {
 			}
 			b.WriteByte(' ')
 			b.WriteString(fold(text))
+		default:
 		}
 	}
 	return t.in(b.String())

@@ -107,6 +107,7 @@ func (w *keyWriter) value(x *Value) {
 		w.span(b.hash, x.Lo, x.Hi)
 	case Number, Quantity:
 		w.number(x)
+	case Composite, Special: // not in the index
 	}
 }
 

@@ -107,6 +107,7 @@ func formOf(k Kind, t *schema.Type) form {
 		if t.Name == "Location.position" {
 			return asPosition
 		}
+	case Composite:
 	}
 	return asNothing
 }
@@ -178,6 +179,7 @@ func (e *end) exact() bool {
 	case asCode:
 		return e.field != nil && e.field.Binding != nil && e.field.Binding.Strength == schema.Required &&
 			!strings.Contains(e.field.Binding.ValueSet, "mimetypes")
+	default:
+		return false
 	}
-	return false
 }

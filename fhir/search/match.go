@@ -87,8 +87,9 @@ func (q *Query) holds(e *expr, v *Values) bool {
 		return !q.holds(e.kids[0], v)
 	case always:
 		return true
+	default:
+		return q.leaf(e, v)
 	}
-	return q.leaf(e, v)
 }
 
 func (q *Query) leaf(e *expr, v *Values) bool {
@@ -119,6 +120,7 @@ func (q *Query) leaf(e *expr, v *Values) bool {
 		return e.text.holds(v.root.Get("text").Get("div").Text(), true)
 	case byContent:
 		return e.text.content(v.root)
+	case always, and, or, not:
 	}
 	return false
 }
@@ -207,6 +209,7 @@ func (q *Query) fits(x *Value, mod string, o *operand, v *Values) bool {
 		return q.quantity(o, x)
 	case Special:
 		return o.place.holds(x.Node)
+	case Composite:
 	}
 	return false
 }

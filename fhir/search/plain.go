@@ -67,7 +67,9 @@ func (p *parser) mayModify(def *param, mod string) bool {
 		return true
 	case "exact", "contains":
 		return def.kind == String
-	case "text", "in", "not-in", "of-type":
+	case "text":
+		return def.kind == String || def.kind == Token
+	case "in", "not-in", "of-type":
 		return def.kind == Token
 	case "not":
 		return def.kind == Token || def.kind == Reference

@@ -83,6 +83,7 @@ func (p *planner) test(e *expr) test {
 		return p.resources(e)
 	case byItself:
 		return p.itself(e)
+	case byText, byContent: // the index holds no words
 	}
 	return test{}
 }

@@ -21,7 +21,7 @@ func (p *planner) param(e *expr) test {
 			continue
 		}
 		var tests []vigil.ResourceTest
-		ok, sure := true, true
+		var ok, sure bool
 		switch {
 		case e.mod == "missing":
 			tests, ok = p.missing(def, e)
@@ -143,6 +143,7 @@ func (p *planner) operand(b *branch, def *param, target, mod string, o *operand)
 		return ranges(b.hash, o.prefix, o.lo, o.hi), true, true
 	case Number, Quantity:
 		return p.number(b, o)
+	case Composite, Special:
 	}
 	return nil, false, false
 }
@@ -215,7 +216,7 @@ func (p *planner) codes(b *branch, o *operand) (any []vigil.ResourceTest, ok, su
 }
 
 func (p *planner) text(b *branch, mod string, o *operand) (any []vigil.ResourceTest, ok, sure bool) {
-	if mod == "contains" || o.prefix == "co" || o.prefix == "ew" || o.folded == "" {
+	if mod == "contains" || mod == "text" || o.prefix == "co" || o.prefix == "ew" || o.folded == "" {
 		return nil, false, false
 	}
 	found := 0

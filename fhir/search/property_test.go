@@ -80,7 +80,9 @@ func drawObservation(t *rapid.T) string {
 	maybe(func() {
 		o["component"] = []any{map[string]any{"code": drawConcept(t), "valueQuantity": drawQuantity(t)}, map[string]any{"code": drawConcept(t), "valueQuantity": drawQuantity(t)}}
 	})
-	maybe(func() { o["identifier"] = []any{map[string]any{"system": pick(t, "urn:s", "urn:t"), "value": pick(t, "a", "A")}} })
+	maybe(func() {
+		o["identifier"] = []any{map[string]any{"system": pick(t, "urn:s", "urn:t"), "value": pick(t, "a", "A")}}
+	})
 	b, _ := json.Marshal(o)
 	return string(b)
 }

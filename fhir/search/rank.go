@@ -78,6 +78,7 @@ func (v *Values) rank(x *Value, desc bool) []byte {
 			return nil
 		}
 		return textRank(foldCode(x.Code))
+	case Reference, URI, Composite, Special:
 	}
 	if x.Code == "" {
 		return nil

@@ -58,8 +58,9 @@ func (r *resolver) expr(ctx context.Context, e *expr) error {
 		return r.links(ctx, e)
 	case byParam:
 		return r.codes(ctx, e)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (r *resolver) links(ctx context.Context, e *expr) error {

@@ -84,11 +84,8 @@ func (t *trie) grow(at *schema.Type, f *schema.Field, steps []step, as []string,
 		return
 	}
 	s := steps[0]
-	f = at.Named(s.name)
-	if f == nil {
-		return
-	}
-	for _, of := range f.Types {
+	f, types := element(at, s.name)
+	for _, of := range types {
 		if s.as != "" && !fits(of, s.as) || len(steps) == 1 && formOf(b.kind, of) == asNothing {
 			continue
 		}
