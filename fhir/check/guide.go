@@ -37,9 +37,20 @@ type demand struct {
 
 // guide finds a profile; nil when it is not known.
 func (c *Checker) guide(canonical string) *guide {
+	return c.guideWithin(canonical, map[string]*guide{})
+}
+
+// guideWithin finds a profile while others are compiled that need it; made are
+// those of this time. One that needs itself does not find itself: nothing tells
+// its slices apart then.
+func (c *Checker) guideWithin(canonical string, made map[string]*guide) *guide {
 	if g, ok := c.guides.of.Load(canonical); ok {
 		return g.(*guide)
 	}
+	if g, ok := made[canonical]; ok {
+		return g
+	}
+	top := len(made) == 0
 	p := c.set.Profile(canonical)
 	if p == nil || len(p.Elements) == 0 {
 		return nil
@@ -49,8 +60,13 @@ func (c *Checker) guide(canonical string) *guide {
 		return nil
 	}
 	g := &guide{url: canonical, p: p, of: c.shapes[t]}
-	b := drafter{c: c, g: g, of: map[*schema.Element]*demand{}, rules: map[string]*rule{}}
+	b := drafter{c: c, g: g, made: made, of: map[*schema.Element]*demand{}, rules: map[string]*rule{}}
+	made[canonical] = nil
 	g.root = b.demand(p.Root(), []*shape{g.of}, nil)
+	made[canonical] = g
+	if !top { // made without those around it: not for everybody
+		return g
+	}
 	was, _ := c.guides.of.LoadOrStore(canonical, g)
 	return was.(*guide)
 }
@@ -59,6 +75,7 @@ func (c *Checker) guide(canonical string) *guide {
 type drafter struct {
 	c     *Checker
 	g     *guide
+	made  map[string]*guide // those that were compiled on the way; nil while they are
 	of    map[*schema.Element]*demand
 	rules map[string]*rule
 }

@@ -84,6 +84,30 @@ func TestRingsOfProfilesEnd(t *testing.T) {
 	}
 }
 
+// Profiles whose slices are told apart by each other can be compiled.
+func TestProfilesThatNeedEachOther(t *testing.T) {
+	def := func(name, to string) *schema.Definition {
+		d, err := schema.ParseDefinition([]byte(strings.Replace(profileHead, "/p\"", "/"+name+"\"", 1) + `"type":"Observation","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Observation","differential":{"element":[
+			{"id":"Observation.hasMember","path":"Observation.hasMember","slicing":{"discriminator":[{"type":"value","path":"resolve().code"}],"rules":"open"}},
+			{"id":"Observation.hasMember:x","path":"Observation.hasMember","sliceName":"x","min":1,"type":[{"code":"Reference","targetProfile":["http://example.org/` + to + `"]}]},
+			{"id":"Observation.code","path":"Observation.code","patternCodeableConcept":{"text":"` + name + `"}}]}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	set := schema.R4().WithDefinitions(def("a", "b"), def("b", "a"))
+	c := New(set, terms.New(set))
+	body := `{"resourceType":"Observation","status":"final","code":{"text":"a"},"hasMember":[{"reference":"#b"}],
+		"contained":[{"resourceType":"Observation","id":"b","status":"final","code":{"text":"CODE"},"hasMember":[{"reference":"#b"}]}]}`
+	for code, want := range map[string]bool{"b": false, "c": true} {
+		got := c.Check(parse(t, strings.Replace(body, "CODE", code, 1)), Options{Profiles: []string{"http://example.org/a"}})
+		if one(got, "Observation", "min") != want {
+			t.Errorf("a member with code %s: got %+v", code, got)
+		}
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	for _, s := range wrongOnPurpose {
 		f.Add([]byte(s))

@@ -115,7 +115,7 @@ func (b *drafter) reach(d *demand, s step) *demand {
 	case "resolve":
 		for _, t := range d.el.Types {
 			if len(t.Targets) == 1 {
-				if g := b.c.guide(t.Targets[0]); g != nil {
+				if g := b.c.guideWithin(t.Targets[0], b.made); g != nil {
 					return g.root
 				}
 			}
@@ -128,10 +128,7 @@ func (b *drafter) reach(d *demand, s step) *demand {
 func (b *drafter) elsewhere(d *demand, s step) *demand {
 	for _, t := range d.el.Types {
 		for _, url := range t.Profiles {
-			if url == b.g.url {
-				continue
-			}
-			if g := b.c.guide(url); g != nil {
+			if g := b.c.guideWithin(url, b.made); g != nil {
 				if next := b.reach(g.root, s); next != nil {
 					return next
 				}
