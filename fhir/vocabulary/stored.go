@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/fhir/schema"
@@ -21,6 +22,7 @@ func Types() []string { return []string{"CodeSystem", "ConceptMap", "ValueSet"} 
 type Stored struct {
 	generation atomic.Uint64
 	mu         sync.RWMutex
+	newest     vigil.Instant            // change that is here
 	byID       map[string]*definition   // CodeSystem/id
 	byURL      map[string][]*definition // CodeSystem address
 }
@@ -54,6 +56,37 @@ func (s *Stored) Load(ctx context.Context, record Record) error {
 	}
 }
 
+// overlap is how far back a Refresh looks behind the newest change that is here:
+// processes do not finish their writes in the order of their clocks.
+const overlap = vigil.Instant(30 * time.Second / time.Microsecond)
+
+// A History is where changes are read; the store is one.
+type History interface {
+	ResourceHistory(ctx context.Context, h vigil.ResourceHistory) ([]vigil.Resource, error)
+}
+
+// Refresh reads what other processes have written since.
+func (s *Stored) Refresh(ctx context.Context, record History) error {
+	s.mu.RLock()
+	since := max(0, s.newest-overlap)
+	s.mu.RUnlock()
+	for _, typ := range Types() {
+		h := vigil.ResourceHistory{Type: typ, Since: since, Limit: 100}
+		for {
+			changes, err := record.ResourceHistory(ctx, h)
+			if err != nil {
+				return err
+			}
+			s.Written(changes)
+			if len(changes) < h.Limit {
+				break
+			}
+			h.Before = changes[len(changes)-1].Written
+		}
+	}
+	return nil
+}
+
 // Written notes what was written, or deleted.
 func (s *Stored) Written(resources []vigil.Resource) {
 	for i := range resources {
@@ -79,6 +112,7 @@ func (s *Stored) note(r *vigil.Resource) {
 	if s.byID == nil {
 		s.byID, s.byURL = map[string]*definition{}, map[string][]*definition{}
 	}
+	s.newest = max(s.newest, r.Changed)
 	name := r.Type + "/" + r.ID
 	if old := s.byID[name]; old != nil {
 		if old.number >= d.number {

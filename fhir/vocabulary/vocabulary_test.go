@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/fhir/rest"
@@ -31,6 +32,16 @@ func (s shelf) SelectResources(_ context.Context, q vigil.ResourceQuery) ([]vigi
 	for i, r := range s {
 		if (q.After == nil || int64(i) > q.After.Row) && len(out) < q.Limit {
 			out = append(out, vigil.ResourceHit{Resource: r, Mark: vigil.ResourceMark{Row: int64(i)}})
+		}
+	}
+	return out, nil
+}
+
+func (s shelf) ResourceHistory(_ context.Context, h vigil.ResourceHistory) ([]vigil.Resource, error) {
+	var out []vigil.Resource
+	for _, r := range s {
+		if r.Type == h.Type && r.Changed >= h.Since {
+			out = append(out, r)
 		}
 	}
 	return out, nil
@@ -74,6 +85,12 @@ func TestStored(t *testing.T) {
 	has("y", terms.Unknown)
 	stored.Written([]vigil.Resource{system("saa", 3, "y")})
 	has("y", terms.Unknown)
+	later := system("saa", 5, "w")
+	later.Changed = vigil.InstantOf(time.Now())
+	if err := stored.Refresh(t.Context(), shelf{later}); err != nil {
+		t.Fatal(err)
+	}
+	has("w", terms.Yes)
 	stored.Written([]vigil.Resource{{Type: "ConceptMap", ID: "m", Version: 1, Body: []byte(
 		`{"resourceType":"ConceptMap","url":"http://example.org/m","group":[{"source":"a","target":"b","element":[{"code":"1","target":[{"code":"2"}]}]}]}`)}})
 	ms, err := answers.Translate(terms.Translate{Codings: []terms.Coding{{System: "a", Code: "1"}}})
