@@ -60,10 +60,10 @@ func TestJSONRandom(t *testing.T) {
 	for range 5000 {
 		doc := value(r, 3)
 		var ops []map[string]any
-		for range 1 + r.IntN(4) {
+		for range 1 + r.IntN(3) {
 			ops = append(ops, map[string]any{
 				"op":   []string{"add", "remove", "replace", "move", "copy", "test"}[r.IntN(6)],
-				"path": way(r), "from": way(r), "value": value(r, 1),
+				"path": way(r, doc), "from": way(r, doc), "value": value(r, 1),
 			})
 		}
 		docText, _ := json.Marshal(doc)
@@ -103,19 +103,32 @@ func value(r *rand.Rand, depth int) any {
 		return list
 	default:
 		object := map[string]any{}
-		for range r.IntN(4) {
+		for range 1 + r.IntN(4) {
 			object[string(rune('a'+r.IntN(3)))] = value(r, depth-1)
 		}
 		return object
 	}
 }
 
-func way(r *rand.Rand) string {
-	s := ""
-	for range r.IntN(4) {
-		s += "/" + []string{"a", "b", "c", "0", "1", "2", "-"}[r.IntN(7)]
+// way makes a pointer, mostly to something that is there.
+func way(r *rand.Rand, doc any) string {
+	if r.IntN(5) == 0 {
+		return "/" + []string{"a", "b", "c", "0", "1", "-"}[r.IntN(6)]
 	}
-	return s
+	if r.IntN(3) == 0 {
+		return ""
+	}
+	switch v := doc.(type) {
+	case map[string]any:
+		name := string(rune('a' + r.IntN(3)))
+		return "/" + name + way(r, v[name])
+	case []any:
+		if i := r.IntN(len(v) + 1); i < len(v) {
+			return "/" + strconv.Itoa(i) + way(r, v[i])
+		}
+		return "/-"
+	}
+	return ""
 }
 
 // model is RFC 6902 over maps and slices; it copies instead of changing.
