@@ -9,8 +9,6 @@ import (
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
-const usCoreBase = "http://hl7.org/fhir/us/core/StructureDefinition/"
-
 func parse(t testing.TB, text string) *tree.Doc {
 	t.Helper()
 	doc, err := tree.Parse([]byte(text))

@@ -5,6 +5,7 @@ import (
 	"regexp"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
+	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
 // A shape is a type as the walk needs it.
@@ -193,13 +194,24 @@ func pattern(text string) *regexp.Regexp {
 	return re
 }
 
-// leastInteger is the least value of the integer types.
+// least is the least value of the integer types.
 func (f form) least() int64 {
-	switch f {
-	case formUnsigned:
+	if f == formUnsigned {
 		return 0
-	case formPositive:
+	}
+	if f == formPositive {
 		return 1
 	}
 	return math.MinInt32
+}
+
+// kind is what a value of the form is in JSON.
+func (f form) kind() tree.Kind {
+	if f == formBoolean {
+		return tree.Bool
+	}
+	if f == formInteger || f == formUnsigned || f == formPositive || f == formDecimal {
+		return tree.Number
+	}
+	return tree.String
 }

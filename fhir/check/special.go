@@ -30,6 +30,7 @@ func (w *walk) special(n tree.Node, s *shape, e *element, seen *bits) {
 		}
 	case isBundle:
 		w.bundle(n)
+	case plain, isNarrative, isConcept:
 	}
 	if s.resource {
 		w.pointed(n)

@@ -30,8 +30,9 @@ func equal(want, got tree.Node) bool {
 			i++
 		}
 		return true
+	default:
+		return want.Text() == got.Text()
 	}
-	return want.Text() == got.Text()
 }
 
 // matches tells whether a value has at least what a pattern has
@@ -56,8 +57,9 @@ func matches(want, got tree.Node) bool {
 			}
 		}
 		return true
+	default:
+		return want.Text() == got.Text()
 	}
-	return want.Text() == got.Text()
 }
 
 func matchesAny(want, list tree.Node) bool {
