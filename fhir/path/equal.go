@@ -45,7 +45,10 @@ func isTemporal(k Kind) bool { return k == Date || k == DateTime || k == Time }
 func equalTimes(a, b *Item) tri {
 	x, okA := a.temporal()
 	y, okB := b.temporal()
-	if !okA || !okB || (x.kind == Time) != (y.kind == Time) {
+	if !okA || !okB { // what is no date is a text
+		return triOf(!okA && !okB && a.node.Text() == b.node.Text())
+	}
+	if (x.kind == Time) != (y.kind == Time) {
 		return no
 	}
 	order, decided := x.compare(y)

@@ -329,8 +329,8 @@ func (i *Item) is(spec typeSpec, exact bool) bool {
 	if spec.space == "System" || i.typ == nil {
 		return false
 	}
-	if exact && i.typ.Kind == schema.Primitive {
-		return i.typ.Name == spec.name
+	if exact && i.typ.Kind == schema.Primitive { // a code is chosen as code, not as string
+		return i.typ.Name == spec.name || spec.name == "Element"
 	}
 	return i.typ.Is(spec.name)
 }

@@ -53,6 +53,8 @@ func TestEval(t *testing.T) {
 		{"extension.value < 1 'm'", ""},
 		{"extension('w').value.unit", ""},
 		{"Resource.id | DomainResource.text", "p"},
+		{"descendants().ofType(Element).count() = descendants().where($this is Element).count()", "true"},
+		{"descendants().ofType(Extension).url", "w;u;u"},
 		// references
 		{"managingOrganization.resolve().name", "Clinic"},
 		{"generalPractitioner.where(resolve() is Practitioner).reference", "Practitioner/7"},

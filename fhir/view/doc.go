@@ -77,6 +77,7 @@ type run struct {
 	index []path.Item // what %rowIndex is
 	rows  int
 	steps int
+	buf   []path.Item // of the cell that is being made
 }
 
 // Rows gives the rows of a resource: none for those of other types, and for

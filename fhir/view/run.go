@@ -154,7 +154,14 @@ func (r *run) cross(a, b []Row) ([]Row, error) {
 
 // cell evaluates a column.
 func (r *run) cell(c *column, in []path.Item) (any, error) {
-	got, err := c.path.Eval(&r.ctx, in...)
+	var got []path.Item
+	var err error
+	if len(in) == 1 {
+		r.buf, err = c.path.Append(&r.ctx, in[0], r.buf[:0])
+		got = r.buf
+	} else {
+		got, err = c.path.Eval(&r.ctx, in...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("column %s: %w", c.Name, err)
 	}
