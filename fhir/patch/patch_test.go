@@ -245,6 +245,9 @@ func TestXMLPlaces(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("works until the bounds stop it")
+	}
 	// Each copy doubles the document.
 	var ops []string
 	for i := range 60 {
