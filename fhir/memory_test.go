@@ -1,20 +1,27 @@
-package fhir
+package fhir_test
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/check"
+	"github.com/vigil-iomt/vigil/fhir/reading"
+	"github.com/vigil-iomt/vigil/fhir/rest"
+	"github.com/vigil-iomt/vigil/fhir/schema"
+	"github.com/vigil-iomt/vigil/fhir/search"
+	"github.com/vigil-iomt/vigil/fhir/terms"
+	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
 // now is the time of all tests.
@@ -129,10 +136,6 @@ func (m *memory) Device(id vigil.DeviceID) (vigil.Device, bool) {
 func (m *memory) Patients() []vigil.Patient { return slices.Clone(m.patients) }
 func (m *memory) Devices() []vigil.Device   { return slices.Clone(m.devices) }
 
-func (m *memory) Assignments(id vigil.DeviceID) []vigil.Assignment {
-	return slices.DeleteFunc(slices.Clone(m.assignments), func(a vigil.Assignment) bool { return a.Device != id })
-}
-
 // The metrics of the tests.
 var (
 	hr = &vigil.Metric{Name: "hr", Title: "Heart rate", Unit: "/min", Category: "vital-signs", Codes: []vigil.Code{
@@ -216,17 +219,57 @@ func ward() *memory {
 	return m
 }
 
-func handler(m *memory) *Handler {
-	return New(Config{
-		Readings: m, Registry: m, IDKey: [16]byte{1, 2, 3}, BaseURL: "https://vigil.test/fhir", Version: "1",
-		DeviceType: func(profile string) (string, []vigil.Code) {
-			if profile == "bp-cuff" {
-				return "Blood-pressure cuff", []vigil.Code{{System: vigil.MDC, Value: "528391"}}
-			}
-			return "", nil
-		},
-		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+// A face is the API over readings, and over a record that is empty.
+type face struct {
+	*rest.Server
+	source *reading.Source
+}
+
+// ObservationID is the id of a reading.
+func (f *face) ObservationID(series vigil.SeriesID, p vigil.Point) string {
+	return f.source.ObservationID(series, p)
+}
+
+// engine and checker never change.
+var engine = sync.OnceValue(func() *search.Engine {
+	return must(search.New(search.Config{Schema: schema.R4(), Key: search.Key{7}, Bases: []string{"https://vigil.test/fhir"}}))
+})
+
+var checker = sync.OnceValue(func() *check.Checker { return check.New(schema.R4(), terms.New(schema.R4())) })
+
+func handler(t testing.TB, m *memory) *face { return over(t, m, m) }
+
+// over is the API over any store of readings.
+func over(t testing.TB, readings reading.Readings, m *memory) *face {
+	t.Helper()
+	source := reading.New(reading.Config{Readings: readings, Registry: m, IDKey: [16]byte{1, 2, 3}, Now: func() time.Time { return now }})
+	return &face{source: source, Server: rest.New(rest.Config{
+		Record: nothing{}, Sources: []rest.Source{source}, Engine: engine, BaseURL: "https://vigil.test/fhir", Version: "1",
+		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	})}
+}
+
+// nothing is a record that nobody has written into.
+type nothing struct{}
+
+func (nothing) Resource(context.Context, string, string) (vigil.Resource, error) {
+	return vigil.Resource{}, vigil.Errorf(vigil.NotFound, "there is nothing")
+}
+
+func (nothing) ResourceVersion(context.Context, string, string, int64) (vigil.Resource, error) {
+	return vigil.Resource{}, vigil.Errorf(vigil.NotFound, "there is nothing")
+}
+
+func (nothing) ResourceHistory(context.Context, vigil.ResourceHistory) ([]vigil.Resource, error) {
+	return nil, nil
+}
+
+func (nothing) SelectResources(context.Context, vigil.ResourceQuery) ([]vigil.ResourceHit, error) {
+	return nil, nil
+}
+
+func (nothing) CountResources(context.Context, vigil.ResourceQuery) (int64, bool, error) {
+	return 0, true, nil
 }
 
 // ask sends a GET and returns the answer with its body as JSON.
@@ -249,8 +292,10 @@ func askAs(t testing.TB, h http.Handler, r *http.Request, headers ...string) (*h
 		if err := d.Decode(&body); err != nil {
 			t.Fatalf("GET %s: not JSON: %v\n%s", r.URL, err, w.Body)
 		}
-		for _, fault := range checkResource(body) {
-			t.Errorf("GET %s: %s", r.URL, fault)
+		for _, i := range checker().Check(must(tree.Parse(w.Body.Bytes())), check.Options{Level: check.Rules}) {
+			if i.Severity >= check.Error {
+				t.Errorf("GET %s: %s: %s", r.URL, i.Expression, i.Message)
+			}
 		}
 	}
 	return w.Result(), body

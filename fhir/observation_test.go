@@ -1,4 +1,4 @@
-package fhir
+package fhir_test
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/vigil-iomt/vigil"
@@ -52,7 +51,7 @@ func raw(t *testing.T, h http.Handler, target string) []byte {
 
 func TestProjections(t *testing.T) {
 	m := ward()
-	h := handler(m)
+	h := handler(t, m)
 	leads := taken(-400, 0)
 	leads.Quality = vigil.Quality(0).With(vigil.LeadsOff)
 	odd := taken(-401, 412.5)
@@ -84,27 +83,40 @@ func TestProjections(t *testing.T) {
 		ask(t, h, target)
 		golden(t, "wave", raw(t, h, target))
 	})
-	for _, target := range []string{"Patient/anna", "Device/mon-1", "metadata"} {
-		t.Run(target, func(t *testing.T) {
-			ask(t, h, target)
-			golden(t, strings.ReplaceAll(target, "/", "-"), raw(t, h, target))
-		})
+}
+
+func TestConditionalReadAndHead(t *testing.T) {
+	h := handler(t, ward())
+	target := "Observation/" + h.ObservationID(1, ward().points[1][0])
+	res, _ := ask(t, h, target)
+	etag := res.Header.Get("ETag")
+	for match, want := range map[string]int{etag: 304, `"x", ` + etag: 304, "*": 304, `W/"nothing"`: 200} {
+		if res, _ := ask(t, h, target, "If-None-Match", match); res.StatusCode != want {
+			t.Errorf("%s with If-None-Match %s: got %d, want %d", target, match, res.StatusCode, want)
+		}
 	}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	head, err := http.Head(server.URL + "/fhir/" + target)
+	if err != nil || head.StatusCode != http.StatusOK || head.ContentLength <= 0 {
+		t.Fatalf("HEAD %s: %v %v", target, head, err)
+	}
+	head.Body.Close()
 }
 
 // TestAPartThatComesLaterKeepsTheIDOfItsPanel: the mean comes with the second
 // measurement only, and its series sorts before the others.
 func TestAPartThatComesLaterKeepsTheIDOfItsPanel(t *testing.T) {
 	m := ward()
-	before := handler(m).ObservationID(3, m.points[3][0])
+	before := handler(t, m).ObservationID(3, m.points[3][0])
 	m.series = append(m.series, vigil.Series{ID: 0x0, Subject: vigil.PatientSubject("anna"), Device: "cuff_2",
 		Metric: part("nibp-mean", "8478-0", "Mean blood pressure")})
-	h := handler(m)
+	h := handler(t, m)
 	if after := h.ObservationID(3, m.points[3][0]); after != before {
 		t.Errorf("the id was %s and is %s", before, after)
 	}
 	// A handler that has seen nothing yet finds the panel.
-	if res, _ := ask(t, handler(m), "Observation/"+before); res.StatusCode != http.StatusOK {
+	if res, _ := ask(t, handler(t, m), "Observation/"+before); res.StatusCode != http.StatusOK {
 		t.Errorf("the panel is not found: %d", res.StatusCode)
 	}
 }
@@ -114,9 +126,9 @@ func TestASeriesThatJoinsAPanelKeepsItsOldIDs(t *testing.T) {
 	alone := *sys
 	alone.Panel = nil
 	m.series[1].Metric = &alone
-	id := handler(m).ObservationID(2, m.points[2][0])
+	id := handler(t, m).ObservationID(2, m.points[2][0])
 	m.series[1].Metric = sys
-	res, body := ask(t, handler(m), "Observation/"+id)
+	res, body := ask(t, handler(t, m), "Observation/"+id)
 	if res.StatusCode != http.StatusOK || dig(body, "id") != id || dig(body, "code", "coding", 0, "code") != "8480-6" {
 		t.Errorf("%d %v", res.StatusCode, body)
 	}
@@ -124,7 +136,7 @@ func TestASeriesThatJoinsAPanelKeepsItsOldIDs(t *testing.T) {
 
 func TestCorrectionsAreVersions(t *testing.T) {
 	m := ward()
-	h := handler(m)
+	h := handler(t, m)
 	first := m.points[2][0]
 	id := h.ObservationID(2, first)
 	second := first
@@ -156,7 +168,7 @@ func TestCorrectionsAreVersions(t *testing.T) {
 
 func TestReattributionLeavesTheOldIDInError(t *testing.T) {
 	m := ward()
-	h := handler(m)
+	h := handler(t, m)
 	old := m.points[6][0]
 	oldID := h.ObservationID(6, old)
 	withdrawn := old
@@ -191,7 +203,7 @@ func TestReattributionLeavesTheOldIDInError(t *testing.T) {
 
 func TestPanelsWithoutIdentityAreFoundByTheirPlaceInTheJournal(t *testing.T) {
 	m := ward()
-	h := handler(m)
+	h := handler(t, m)
 	s, d := taken(-5, 140), taken(-5, 90)
 	s.KeyKind, s.Key, s.Stated = vigil.KeyPosition, 77<<20|4, 0
 	d.KeyKind, d.Key, d.Stated = vigil.KeyPosition, 77<<20|5, 0
@@ -216,7 +228,7 @@ func must[T any](v T, err error) T {
 
 // TestReadGivesWhatSearchGave follows every id of a search.
 func TestReadGivesWhatSearchGave(t *testing.T) {
-	h := handler(ward())
+	h := handler(t, ward())
 	_, body := ask(t, h, "Observation?_count=1000")
 	if len(found(body)) < 200 {
 		t.Fatalf("only %d Observations", len(found(body)))

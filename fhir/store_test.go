@@ -1,10 +1,11 @@
-package fhir
+package fhir_test
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func newShelf(t testing.TB) *shelf {
 	t.Helper()
 	db, err := store.Open(context.Background(), store.Config{
 		Path: t.TempDir(), Partitions: 1, Sealer: seal.Plain{}, Now: func() time.Time { return now },
-		Log: handler(&memory{}).c.Log, Checkpoint: time.Hour,
+		Log: slog.New(slog.DiscardHandler), Checkpoint: time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -97,9 +98,7 @@ func (s *shelf) fill() {
 func TestOverTheStore(t *testing.T) {
 	s := newShelf(t)
 	s.fill()
-	c := handler(ward()).c
-	c.Readings = s.db
-	h := New(c)
+	h := over(t, s.db, ward())
 	tests := []struct {
 		query string
 		want  int
@@ -152,9 +151,7 @@ func TestACorrectionTakesConflictingValuesBack(t *testing.T) {
 	}
 	value(100, 1, false)
 	value(180, 2, false)
-	c := handler(ward()).c
-	c.Readings = s.db
-	h := New(c)
+	h := over(t, s.db, ward())
 	_, body := ask(t, h, "Observation?code=2339-0")
 	both := found(body)
 	if len(both) != 2 || dig(both[0], "meta", "tag", 0, "code") != "conflict" || dig(both[1], "meta", "tag", 0, "code") != "conflict" {
