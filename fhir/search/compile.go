@@ -224,17 +224,21 @@ func (c *compiler) expression(p *param, alt string) {
 	p.uses = append(p.uses, use{branch: b})
 }
 
-// presence decides how the index knows whether there is a value.
+// presence decides how the index knows whether there is a value. Of what is
+// rarely asked for by :missing it knows nothing: then resources are looked at.
 func (c *compiler) presence(p *param) {
 	switch p.Code {
-	case "_id", "_lastUpdated":
+	case "_id", "_lastUpdated", "_profile", "_tag", "_security", "_source":
 		p.silent = true
 		return
 	}
-	if c.m.name == "Observation" {
+	if c.m.name == "Observation" { // there are many: every key costs
 		switch p.Code {
-		case "category", "subject", "patient", "date", "code", "combo-code", "value-quantity", "combo-value-quantity", "identifier", "device":
+		case "category", "subject", "patient", "date", "code", "combo-code", "value-quantity", "combo-value-quantity":
 			p.usual = true
+		case "identifier", "device", "encounter", "performer":
+			p.silent = true
+			return
 		}
 	}
 	for _, u := range p.uses {
