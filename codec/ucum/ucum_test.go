@@ -1,12 +1,7 @@
 package ucum
 
 import (
-	"encoding/xml"
 	"math"
-	"math/big"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -94,126 +89,6 @@ func TestLinear(t *testing.T) {
 			t.Error("a logarithm is linear")
 		}
 	}
-}
-
-// suite is the functional test suite of UCUM.
-type suite struct {
-	Validation []struct {
-		ID    string `xml:"id,attr"`
-		Unit  string `xml:"unit,attr"`
-		Valid bool   `xml:"valid,attr"`
-	} `xml:"validation>case"`
-	Conversion []struct {
-		ID      string `xml:"id,attr"`
-		Value   string `xml:"value,attr"`
-		From    string `xml:"srcUnit,attr"`
-		To      string `xml:"dstUnit,attr"`
-		Outcome string `xml:"outcome,attr"`
-	} `xml:"conversion>case"`
-	Display []struct {
-		ID      string `xml:"id,attr"`
-		Unit    string `xml:"unit,attr"`
-		Display string `xml:"display,attr"`
-	} `xml:"displayNameGeneration>case"`
-	Multiplication []operation `xml:"multiplication>case"`
-	Division       []operation `xml:"division>case"`
-}
-
-// operation multiplies or divides two values with their units.
-type operation struct {
-	ID     string `xml:"id,attr"`
-	A      string `xml:"v1,attr"`
-	UnitA  string `xml:"u1,attr"`
-	B      string `xml:"v2,attr"`
-	UnitB  string `xml:"u2,attr"`
-	Result string `xml:"vRes,attr"`
-	Unit   string `xml:"uRes,attr"`
-}
-
-// check reckons in base units and compares in those, to the digits of the
-// result.
-func (o operation) check(t *testing.T, divide bool) {
-	base := func(v, unit string) (*big.Rat, Measure) {
-		if unit == "" {
-			unit = "1"
-		}
-		m, err := MeasureOf(unit)
-		if err != nil {
-			t.Fatalf("%s: %v", o.ID, err)
-		}
-		r, _ := new(big.Rat).SetString(v)
-		return m.Ratio(r), m
-	}
-	a, _ := base(o.A, o.UnitA)
-	b, _ := base(o.B, o.UnitB)
-	want, unit := base(o.Result, o.Unit)
-	got := new(big.Rat).Mul(a, b)
-	joined := "(" + o.UnitA + ").(" + o.UnitB + ")"
-	if divide {
-		got.Quo(a, b)
-		joined = "(" + o.UnitA + ")/(" + o.UnitB + ")"
-	}
-	m, err := MeasureOf(joined)
-	_, digits, _ := strings.Cut(o.Result, ".")
-	near := new(big.Rat).Mul(unit.Factor, new(big.Rat).SetFrac(big.NewInt(6), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(len(digits)+1)), nil)))
-	if err != nil || m.Unit != unit.Unit || new(big.Rat).Abs(new(big.Rat).Sub(got, want)).Cmp(near) > 0 {
-		t.Errorf("%s: got %s %s, %v; want %s %s", o.ID, got.FloatString(30), m.Unit, err, o.Result, o.Unit)
-	}
-}
-
-func TestUCUMFunctionalTests(t *testing.T) {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var text []byte
-	for text == nil {
-		if b, err := os.ReadFile(filepath.Join(dir, "..", "shared", "data", "ucum", "UcumFunctionalTests.xml")); err == nil {
-			text = b
-		} else if parent := filepath.Dir(dir); parent == dir {
-			t.Skip("no ../shared/data/ucum beside the project")
-		} else {
-			dir = parent
-		}
-	}
-	var s suite
-	if err := xml.Unmarshal(text, &s); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range s.Validation {
-		if c.Unit == "" { // the empty text is UCUM's unity; a profile has to write 1
-			if Check("1") != nil {
-				t.Errorf("%s: unity is no unit", c.ID)
-			}
-			continue
-		}
-		if err := Check(c.Unit); (err == nil) != c.Valid {
-			t.Errorf("%s: Check(%q) = %v, want valid=%v", c.ID, c.Unit, err, c.Valid)
-		}
-	}
-	for _, c := range s.Conversion {
-		v, errV := strconv.ParseFloat(c.Value, 64)
-		want, errW := strconv.ParseFloat(c.Outcome, 64)
-		got, err := Convert(v, c.From, c.To)
-		// The suite gives as many digits as the value had.
-		_, digits, _ := strings.Cut(c.Outcome, ".")
-		near := 0.5001 * math.Pow(10, -float64(len(digits)))
-		if errV != nil || errW != nil || err != nil || math.Abs(got-want) > near {
-			t.Errorf("%s: Convert(%s, %q, %q) = %v, %v; want %s", c.ID, c.Value, c.From, c.To, got, err, c.Outcome)
-		}
-	}
-	for _, c := range s.Display {
-		if got, err := Display(c.Unit); got != c.Display || err != nil {
-			t.Errorf("%s: Display(%q) = %q, %v; want %q", c.ID, c.Unit, got, err, c.Display)
-		}
-	}
-	for _, c := range s.Multiplication {
-		c.check(t, false)
-	}
-	for _, c := range s.Division {
-		c.check(t, true)
-	}
-	t.Logf("%d validation and %d conversion cases", len(s.Validation), len(s.Conversion))
 }
 
 func TestEveryUnitOfTheTableResolves(t *testing.T) {

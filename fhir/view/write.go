@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -14,6 +15,47 @@ import (
 type Writer interface {
 	Write(r Row) error
 	End() error
+}
+
+// A Format is one in which rows are written: its _format and its media type.
+type Format struct{ Name, MediaType string }
+
+// Formats are those that there are.
+func Formats() []Format {
+	return []Format{
+		{"ndjson", "application/x-ndjson"},
+		{"json", "application/json"},
+		{"csv", "text/csv"},
+		{"parquet", "application/vnd.apache.parquet"},
+	}
+}
+
+// FormatOf finds a format by its name or media type, parameters such as
+// charset aside.
+func FormatOf(name string) (Format, bool) {
+	name, _, _ = strings.Cut(strings.ToLower(name), ";")
+	name = strings.TrimSpace(name)
+	for _, f := range Formats() {
+		if f.Name == name || f.MediaType == name || name == "application/ndjson" && f.Name == "ndjson" || name == "application/fhir+json" && f.Name == "json" {
+			return f, true
+		}
+	}
+	return Format{}, false
+}
+
+// Writer returns a writer for a format; header is for CSV.
+func (v *View) Writer(f Format, w io.Writer, header bool) (Writer, error) {
+	switch f.Name {
+	case "ndjson":
+		return v.NDJSON(w), nil
+	case "json":
+		return v.JSON(w), nil
+	case "csv":
+		return v.CSV(w, header), nil
+	case "parquet":
+		return v.Parquet(w)
+	}
+	return nil, fmt.Errorf("there is no format %q", f.Name)
 }
 
 // flushAt is how much is gathered before it is written.

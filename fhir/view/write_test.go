@@ -95,6 +95,27 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestFormats(t *testing.T) {
+	v := compile(t, sample)
+	for _, name := range []string{"ndjson", "json", "csv", "parquet", "text/csv; charset=utf-8", "Application/JSON"} {
+		f, ok := view.FormatOf(name)
+		if !ok {
+			t.Fatalf("there is no format %q", name)
+		}
+		var b bytes.Buffer
+		w, err := v.Writer(f, &b, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if write(t, v, w, observations()); b.Len() == 0 {
+			t.Errorf("%s wrote nothing", name)
+		}
+	}
+	if _, ok := view.FormatOf("xml"); ok {
+		t.Error("xml is a format")
+	}
+}
+
 // TestParquet compares with a file that other software has read.
 func TestParquet(t *testing.T) {
 	v := compile(t, sample)
