@@ -17,6 +17,8 @@ type list interface {
 	seek(ctx context.Context, to int64) (int64, bool, error)
 	// size is about how many places there are, and whether that is exact.
 	size() (n int, exact bool)
+	// cost is about how many rows of the database it takes to read all of it.
+	cost() int
 }
 
 // A purse bounds what a query may cost: the index entries that it looks at.
@@ -60,6 +62,8 @@ func (l *fixed) seek(_ context.Context, to int64) (int64, bool, error) {
 
 func (l *fixed) size() (int, bool) { return len(l.at), true }
 
+func (l *fixed) cost() int { return 0 }
+
 // A posting is the list of the rows that have a token.
 type posting struct {
 	db    *DB
@@ -74,6 +78,7 @@ type posting struct {
 	begun  bool  // something was loaded
 	ended  bool  // nothing is behind what is loaded
 	rows   int   // to load next
+	read   int   // rows that were loaded last
 	loaded []int64
 }
 
@@ -113,7 +118,7 @@ func (l *posting) load(ctx context.Context, to int64) error {
 	if l.desc {
 		start |= 1<<blockBits - 1
 	}
-	n, edge, err := l.read(ctx, text, start, l.rows)
+	n, edge, err := l.scan(ctx, text, start, l.rows)
 	if err != nil {
 		return err
 	}
@@ -130,6 +135,7 @@ func (l *posting) load(ctx context.Context, to int64) error {
 			l.loaded[i] = -l.loaded[i]
 		}
 	}
+	l.read = n
 	slices.Sort(l.loaded)
 	l.fixed = fixed{at: slices.Compact(l.loaded)}
 	l.rows = min(4*l.rows, mostRows)
@@ -143,17 +149,17 @@ func (l *posting) complete(ctx context.Context, edge int64) error {
 	var err error
 	if l.desc {
 		l.next = -(block - 1)
-		_, _, err = l.read(ctx, `SELECT rid, more FROM postings WHERE token = $1 AND rid < $2 AND rid >= $3`, edge, block)
+		_, _, err = l.scan(ctx, `SELECT rid, more FROM postings WHERE token = $1 AND rid < $2 AND rid >= $3`, edge, block)
 	} else {
 		l.next = block + 1<<blockBits
-		_, _, err = l.read(ctx, `SELECT rid, more FROM postings WHERE token = $1 AND rid > $2 AND rid < $3`, edge, l.next)
+		_, _, err = l.scan(ctx, `SELECT rid, more FROM postings WHERE token = $1 AND rid > $2 AND rid < $3`, edge, l.next)
 	}
 	return err
 }
 
-// read adds rows of the posting to loaded, and returns how many there were and
+// scan adds rows of the posting to loaded, and returns how many there were and
 // where the last began.
-func (l *posting) read(ctx context.Context, text string, args ...any) (n int, edge int64, err error) {
+func (l *posting) scan(ctx context.Context, text string, args ...any) (n int, edge int64, err error) {
 	err = l.db.rd.each(ctx, func(rows scanner) error {
 		var more []byte
 		if err := rows.Scan(&edge, &more); err != nil {
@@ -175,6 +181,11 @@ func (l *posting) size() (int, bool) {
 	}
 	covered, all := float64(l.next-l.first), float64(l.last-l.first)
 	return len(l.at) + 1 + int(float64(len(l.at))*max(0, all/max(covered, 1)-1)), false
+}
+
+func (l *posting) cost() int {
+	n, _ := l.size()
+	return n * l.read / max(len(l.at), 1)
 }
 
 // union is the list of everything that is in one of several.
@@ -216,6 +227,14 @@ func (l *union) size() (int, bool) {
 	return sum, exact
 }
 
+func (l *union) cost() int {
+	sum := 0
+	for _, o := range l.of {
+		sum += o.cost()
+	}
+	return sum
+}
+
 // intersection is the list of everything that is in each of several, the
 // shortest first.
 type intersection struct{ of []list }
@@ -237,6 +256,8 @@ func (l *intersection) seek(ctx context.Context, to int64) (int64, bool, error) 
 }
 
 func (l *intersection) size() (int, bool) { return l.of[0].size() }
+
+func (l *intersection) cost() int { return l.of[0].cost() }
 
 // everyRow is the list of all rows, deleted ones among them.
 type everyRow struct {
@@ -280,6 +301,8 @@ func (l *everyRow) seek(ctx context.Context, to int64) (int64, bool, error) {
 }
 
 func (l *everyRow) size() (int, bool) { return int(l.rows), false }
+
+func (l *everyRow) cost() int { return int(l.rows) }
 
 // bySize sorts lists, the shortest first.
 func bySize(lists []list) {

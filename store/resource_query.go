@@ -121,7 +121,7 @@ func (s *search) rows(ctx context.Context, places []int64, bodies bool) ([]*reso
 // order, whatever looks at less.
 func (s *search) sorted(ctx context.Context) ([]*resourceRow, error) {
 	if s.q.Order.By == vigil.ByLine && lineTest(s.q) != nil {
-		return s.along(ctx) // the index has just what is wanted
+		return s.along(ctx, nil) // the index has just what is wanted
 	}
 	l, err := s.candidates(ctx, false, true)
 	if err != nil {
@@ -133,7 +133,31 @@ func (s *search) sorted(ctx context.Context) ([]*resourceRow, error) {
 	if _, all := l.(*everyRow); !all && n <= max(most, mostGathered/2) && (exact || n <= s.purse.left/2) {
 		return s.gathered(ctx, l)
 	}
-	return s.along(ctx)
+	// As many rows would be fetched in vain unless it is known which are not
+	// candidates.
+	if n <= mostMembers && l.cost() <= 3*s.q.Limit*int(s.last)/max(n, 1) {
+		members, err := membersOf(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		return s.along(ctx, members)
+	}
+	return s.along(ctx, nil)
+}
+
+// mostMembers bounds how many candidates are kept in memory.
+const mostMembers = 200_000
+
+// membersOf reads a whole list.
+func membersOf(ctx context.Context, l list) (map[int64]bool, error) {
+	members := map[int64]bool{}
+	for to := int64(1); ; {
+		at, ok, err := l.seek(ctx, to)
+		if err != nil || !ok {
+			return members, err
+		}
+		members[at], to = true, at+1
+	}
 }
 
 // gathered fetches all candidates and sorts them. Bodies are read for the page
@@ -202,8 +226,9 @@ func (s *search) gathered(ctx context.Context, l list) ([]*resourceRow, error) {
 }
 
 // along returns rows as the index of the order has them, and behind them those
-// that are not in it.
-func (s *search) along(ctx context.Context) ([]*resourceRow, error) {
+// that are not in it. Members are the only rows that may be selected, nil when
+// that is not known.
+func (s *search) along(ctx context.Context, members map[int64]bool) ([]*resourceRow, error) {
 	var out []*resourceRow
 	if s.q.After == nil || !s.q.After.Last {
 		index, err := s.db.inOrder(ctx, s.q, s.purse)
@@ -212,7 +237,7 @@ func (s *search) along(ctx context.Context) ([]*resourceRow, error) {
 		}
 		size := min(max(s.q.Limit, leastFetched), mostFetched)
 		for ended := false; !ended && len(out) < s.q.Limit; size = mostFetched {
-			some, end, err := s.stretch(ctx, index, size)
+			some, end, err := s.stretch(ctx, index, size, members)
 			if err != nil {
 				return nil, err
 			}
@@ -237,7 +262,7 @@ func (s *search) along(ctx context.Context) ([]*resourceRow, error) {
 
 // stretch returns the selected rows among the next entries of an index. A row
 // that is there several times counts at its best place only.
-func (s *search) stretch(ctx context.Context, index *streams, size int) (out []*resourceRow, ended bool, err error) {
+func (s *search) stretch(ctx context.Context, index *streams, size int, members map[int64]bool) (out []*resourceRow, ended bool, err error) {
 	var marks []vigil.ResourceMark
 	var rids []int64
 	for len(marks) < size {
@@ -248,7 +273,9 @@ func (s *search) stretch(ctx context.Context, index *streams, size int) (out []*
 		if ended = !ok; ended {
 			break
 		}
-		marks, rids = append(marks, m), append(rids, m.Row)
+		if members == nil || members[m.Row] {
+			marks, rids = append(marks, m), append(rids, m.Row)
+		}
 	}
 	slices.Sort(rids)
 	rows, err := s.rows(ctx, slices.Compact(rids), s.q.Bodies)

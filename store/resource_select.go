@@ -103,11 +103,8 @@ func (s *search) candidates(ctx context.Context, desc, all bool) (list, error) {
 }
 
 // worth tells whether it is worth while to read a list in order to spare some
-// rows.
-func worth(l list, rows int) bool {
-	n, _ := l.size()
-	return n <= 16*rows
-}
+// rows: to look at one costs some times as much as to read a posting.
+func worth(l list, rows int) bool { return l.cost() <= 3*rows }
 
 // typeTest returns the condition that a row is of one of the types of a query.
 func (s *search) typeTest() []vigil.ResourceTest {
