@@ -20,6 +20,9 @@ import (
 const (
 	outboxBatch = 1000
 	outboxEvery = time.Second
+	// outboxPause is how long it gathers: one look for many is much cheaper than
+	// one for each.
+	outboxPause = 200 * time.Millisecond
 	// outboxKeep is how often the place is kept up to which everything was
 	// passed on: what a crash takes away is passed on again, which does no harm.
 	outboxKeep = 30 * time.Second
@@ -119,7 +122,18 @@ func (o *outbox) run(ctx context.Context) error {
 			return o.keep(context.WithoutCancel(ctx))
 		case <-t.C:
 		case <-wake:
+			pause(ctx, outboxPause)
 		}
+	}
+}
+
+// pause waits, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 const (
 	// fhirClients is how many clients write at once.
 	fhirClients = 64
-	// kept is how many patients the Observations are about that are searched.
+	// keptPatients is how many patients the Observations are about that are searched.
 	keptPatients = 1000
 )
 
@@ -58,10 +58,10 @@ func (s *Server) clients(ctx context.Context, n int) ([]*httpConn, error) {
 // hammer lets every client do something again and again, and returns how often a
 // second it was done in the time that counts.
 func (b *Bench) hammer(ctx context.Context, s *Server, name string, all []*httpConn, late *times, do func(c *httpConn, client, i int) error) (float64, error) {
-	ctx, stop := context.WithTimeout(ctx, b.Warm+b.For)
+	limited, stop := context.WithTimeout(ctx, b.Warm+b.For)
 	defer stop()
 	var done atomic.Int64
-	g, working := errgroup.WithContext(ctx)
+	g, working := errgroup.WithContext(limited)
 	for client, c := range all {
 		g.Go(func() error {
 			for i := 0; working.Err() == nil; i++ {
@@ -77,7 +77,7 @@ func (b *Bench) hammer(ctx context.Context, s *Server, name string, all []*httpC
 	}
 	rest(working, b.Warm)
 	late.reset()
-	g.Go(func() error { return b.profile(working, s, name) })
+	g.Go(func() error { return b.profile(ctx, s, name) })
 	from, begun := done.Load(), time.Now()
 	<-working.Done()
 	rate := float64(done.Load()-from) / time.Since(begun).Seconds()
@@ -221,7 +221,7 @@ func (b *Bench) fhirKept(ctx context.Context) ([]Row, error) {
 		if err != nil {
 			return err
 		}
-		n := max(b.Observations, 1000)
+		n := max(b.Observations, len(vitalSigns)*keptPatients)
 		b.tell("FHIR: %d Observations are kept", n)
 		begun := time.Now()
 		full, err := where.grown(ctx, func(s *Server) error { return keepObservations(ctx, s, n) })

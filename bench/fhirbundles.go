@@ -84,7 +84,7 @@ func (b *Bench) loaded(ctx context.Context, s *Server, all []*httpConn, bundles 
 	var kept atomic.Int64
 	g, working := errgroup.WithContext(ctx)
 	begun := time.Now()
-	g.Go(func() error { return b.profile(working, s, "fhir-import") })
+	g.Go(func() error { return b.profile(ctx, s, "fhir-import") })
 	for client, c := range all {
 		g.Go(func() error {
 			// Every bundle once, and more as long as there is time.
@@ -175,6 +175,8 @@ func (b *Bench) fhirDay(ctx context.Context) ([]Row, error) {
 		if n != day {
 			return fmt.Errorf("a day of %d readings has %d Observations", day, n)
 		}
+		g := errgroup.Group{}
+		g.Go(func() error { return b.profile(ctx, s, "fhir-day") })
 		begun := time.Now()
 		const rounds = 10
 		for range rounds {
@@ -183,6 +185,9 @@ func (b *Bench) fhirDay(ctx context.Context) ([]Row, error) {
 			}
 		}
 		rate := float64(rounds*day) / time.Since(begun).Seconds()
+		if err := g.Wait(); err != nil {
+			return err
+		}
 		rows = append(rows, atLeast("FHIR: 24 h at 1 Hz as Observations, streamed: resources", rate, "/s", 300_000))
 		return nil
 	})
