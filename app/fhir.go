@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -27,6 +28,9 @@ func (s *server) openRecord(ctx context.Context) error {
 		Shapes: func() *iomt.Shapes { return s.profiles.Load().shapes },
 	})
 	s.roster, s.outbox = newRoster(s), newOutbox(s)
+	if err := s.lexicon.Load(ctx, s.db); err != nil {
+		return fmt.Errorf("read stored terminology: %w", err)
+	}
 	return s.hideAmended(ctx)
 }
 
@@ -88,6 +92,7 @@ func (s *server) written(ctx context.Context, resources []vigil.Resource) {
 			s.amended(ctx, r)
 		}
 	}
+	s.lexicon.Written(resources)
 	s.outbox.written()
 }
 
@@ -147,6 +152,10 @@ func (s *server) keepRecord(ctx context.Context) error {
 	if s.c.shared() {
 		g.Go(func() error {
 			return every(ctx, amendedEvery, s.spell(ctx, "what was amended elsewhere cannot be read", "what was amended elsewhere can be read again", s.hideAmended))
+		})
+		g.Go(func() error {
+			return every(ctx, amendedEvery, s.spell(ctx, "terminology that was stored elsewhere cannot be read", "terminology that was stored elsewhere can be read again",
+				func(ctx context.Context) error { return s.lexicon.Refresh(ctx, s.db) }))
 		})
 	}
 	return g.Wait()

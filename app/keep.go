@@ -16,7 +16,7 @@ import (
 
 const (
 	profilesEvery = time.Second
-	guidesEvery   = 2 * time.Second
+	guidesEvery   = time.Second
 	lookEvery     = time.Second
 	trimEvery     = time.Minute
 	pruneEvery    = time.Hour

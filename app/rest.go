@@ -11,12 +11,14 @@ import (
 	"github.com/vigil-iomt/vigil/fhir/schema"
 	"github.com/vigil-iomt/vigil/fhir/terms"
 	"github.com/vigil-iomt/vigil/fhir/tree"
+	"github.com/vigil-iomt/vigil/fhir/vocabulary"
 	"github.com/vigil-iomt/vigil/store"
 )
 
 // rest is /fhir: the record, and readings as resources.
 func (s *server) rest() *rest.Server {
-	v := &validator{guides: s.guides}
+	v := &validator{guides: s.guides, stored: &s.lexicon}
+	known := func() *terms.Terms { t, _ := v.now(); return t }
 	return rest.New(rest.Config{
 		Record: s.db,
 		Write: func(ctx context.Context, f func(context.Context, rest.Tx) error) error {
@@ -27,7 +29,8 @@ func (s *server) rest() *rest.Server {
 			a, _ := vigil.ActorFrom(ctx)
 			return permit(a, action)
 		},
-		CursorKey: s.install.key("cursor"), Version: Version().Vigil, Now: time.Now, Log: s.log,
+		Operations: vocabulary.Operations(known, s.db),
+		CursorKey:  s.install.key("cursor"), Version: Version().Vigil, Now: time.Now, Log: s.log,
 	})
 }
 
@@ -35,6 +38,7 @@ func (s *server) rest() *rest.Server {
 // compiled when somebody first writes, and again when FHIR packages come or go.
 type validator struct {
 	guides *definitions
+	stored terms.Source // what clients stored
 
 	mu      sync.RWMutex
 	of      *schema.Set
@@ -55,7 +59,7 @@ func (v *validator) now() (*terms.Terms, *check.Checker) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.of != set {
-		v.of, v.terms = set, terms.New(set)
+		v.of, v.terms = set, terms.New(set, v.stored)
 		v.checker = check.New(set, v.terms)
 	}
 	return v.terms, v.checker

@@ -14,6 +14,7 @@ import (
 	"github.com/vigil-iomt/vigil/devices"
 	"github.com/vigil-iomt/vigil/devices/iomt"
 	"github.com/vigil-iomt/vigil/fhir/reading"
+	"github.com/vigil-iomt/vigil/fhir/vocabulary"
 	"github.com/vigil-iomt/vigil/fleet"
 	"github.com/vigil-iomt/vigil/ingest"
 	"github.com/vigil-iomt/vigil/internal/seal"
@@ -64,7 +65,8 @@ type server struct {
 	roster   *rosterKeeper
 	outbox   *outbox
 	profiles atomic.Pointer[catalog]
-	guides   *definitions // of FHIR
+	guides   *definitions      // of FHIR
+	lexicon  vocabulary.Stored // terminology that clients stored
 	watch    *watch
 	chain    []consumer
 	poison   *poison
