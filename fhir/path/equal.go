@@ -292,9 +292,11 @@ func (g *group) hash(i *Item) uint64 {
 			t.kind = DateTime
 		}
 		return maphash.Comparable(g.seed, t)
+	case Amount:
+		return 1
 	case Complex:
 		if _, ok := i.Quantity(); ok {
-			return 1
+			return 1 // units may differ
 		}
 		return g.hashNode(i.node)
 	default:
