@@ -31,6 +31,7 @@ type Engine struct {
 	byURL   map[string]*schema.Param
 	systems sync.Map // code system → bool: its case counts
 	units   sync.Map // code → *unit
+	bound   sync.Map // value set → []string, its code systems
 	kept    atomic.Int64
 	mu      sync.Mutex
 	types   atomic.Pointer[map[string]*model]

@@ -1,7 +1,9 @@
 package search
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/vigil-iomt/vigil"
 )
@@ -51,24 +53,26 @@ func (w *keyWriter) lines() {
 			at = max(at, x.Hi)
 		}
 	}
+	s := w.v.first(r.subject)
+	if s == nil || s.Code == "" {
+		return
+	}
+	at = min(at, lastMoment)
 	for i := range w.v.all {
-		s := &w.v.all[i]
-		if s.branch != r.subject || s.Code == "" {
-			continue
-		}
-		for j := range w.v.all {
-			if c := &w.v.all[j]; c.branch == r.code && c.Code != "" {
-				w.line(w.key.line(r, s.Code, c.Code), at)
-			}
+		if c := &w.v.all[i]; c.branch == r.code && c.Code != "" {
+			w.keys.Lines = append(w.keys.Lines, vigil.ResourceLine{Line: w.key.line(r, s.Code, c.Code), At: vigil.Instant(at)})
 		}
 	}
+	slices.SortFunc(w.keys.Lines, func(a, b vigil.ResourceLine) int { return cmp.Compare(a.Line, b.Line) })
+	w.keys.Lines = slices.Compact(w.keys.Lines)
 }
 
-func (w *keyWriter) line(line uint64, at int64) {
-	for _, l := range w.keys.Lines {
-		if l.Line == line {
-			return
+// first returns the first value of a branch, nil if there is none.
+func (v *Values) first(b *branch) *Value {
+	for i := range v.all {
+		if v.all[i].branch == b {
+			return &v.all[i]
 		}
 	}
-	w.keys.Lines = append(w.keys.Lines, vigil.ResourceLine{Line: line, At: vigil.Instant(min(at, lastMoment))})
+	return nil
 }

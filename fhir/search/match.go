@@ -220,27 +220,40 @@ func (q *Query) composite(e *expr, p *param, v *Values) bool {
 	found := false
 	for i := range p.places {
 		pl := &p.places[i]
+		parts := make([][]Value, len(pl.parts))
 		pl.trie.walk(v.root, func(n tree.Node, _ *leaf) {
+			if found {
+				return
+			}
+			for k := range pl.parts {
+				parts[k] = q.read(&pl.parts[k], n, v, parts[k][:0])
+			}
 			for j := range e.vals {
-				found = found || q.together(pl, &e.vals[j], n, v)
+				found = found || q.together(parts, &e.vals[j], v)
 			}
 		})
 	}
 	return found
 }
 
-func (q *Query) together(pl *place, o *operand, n tree.Node, v *Values) bool {
-	for i := range pl.parts {
-		t := &pl.parts[i]
-		from := n
-		if t.root {
-			from = v.root
-		}
-		r := reader{e: q.engine, root: v.root}
-		t.trie.walk(from, r.found)
+// read finds the values of a part at a place.
+func (q *Query) read(t *part, n tree.Node, v *Values, room []Value) []Value {
+	if t.root {
+		n = v.root
+	}
+	r := reader{e: q.engine, root: v.root, all: room}
+	t.trie.walk(n, r.found)
+	return r.all
+}
+
+// together says whether each part has a value that fits.
+func (q *Query) together(parts [][]Value, o *operand, v *Values) bool {
+	for k, values := range parts {
 		fits := false
-		for j := range r.all {
-			fits = fits || q.fits(&r.all[j], "", &o.parts[i], v)
+		for j := range values {
+			if fits = q.fits(&values[j], "", &o.parts[k], v); fits {
+				break
+			}
 		}
 		if !fits {
 			return false

@@ -2,6 +2,7 @@ package search
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
@@ -52,15 +53,20 @@ func (e *Engine) implies(b *branch, system string) bool {
 		if end.form != asCode || end.field == nil || end.field.Binding == nil {
 			continue
 		}
-		url, _, _ := strings.Cut(end.field.Binding.ValueSet, "|")
-		d := e.c.Schema.Definition("ValueSet", url)
-		if d == nil {
-			continue
+		if slices.Contains(e.systemsOf(end.field.Binding.ValueSet), system) {
+			return true
 		}
-		raw, err := d.JSON()
-		if err != nil {
-			continue
-		}
+	}
+	return false
+}
+
+// systemsOf returns the code systems of a value set that an element is bound to.
+func (e *Engine) systemsOf(valueSet string) (systems []string) {
+	if v, ok := e.bound.Load(valueSet); ok {
+		return v.([]string)
+	}
+	url, _, _ := strings.Cut(valueSet, "|")
+	if d := e.c.Schema.Definition("ValueSet", url); d != nil {
 		var vs struct {
 			Compose struct {
 				Include []struct {
@@ -68,14 +74,12 @@ func (e *Engine) implies(b *branch, system string) bool {
 				} `json:"include"`
 			} `json:"compose"`
 		}
-		if json.Unmarshal(raw, &vs) != nil {
-			continue
-		}
-		for _, inc := range vs.Compose.Include {
-			if inc.System == system {
-				return true
+		if raw, err := d.JSON(); err == nil && json.Unmarshal(raw, &vs) == nil {
+			for _, inc := range vs.Compose.Include {
+				systems = append(systems, inc.System)
 			}
 		}
 	}
-	return false
+	e.bound.Store(valueSet, systems)
+	return systems
 }

@@ -39,7 +39,10 @@ func (q *Query) ExtractInto(v *Values, root tree.Node) {
 
 // wantedOf returns what the query wants to know, made once for each type.
 func (q *Query) wantedOf(m *model) *wanted {
-	got, _ := q.tries.LoadOrStore(m.name, &wanted{})
+	got, ok := q.tries.Load(m.name)
+	if !ok {
+		got, _ = q.tries.LoadOrStore(m.name, &wanted{})
+	}
 	w := got.(*wanted)
 	w.once.Do(func() {
 		w.m, w.seen = m, map[int]bool{}
