@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,6 +119,16 @@ func (b *bundle) open() {
 	}
 	b.entries++
 	b.body = append(b.body, '{')
+}
+
+// grow makes room for matches.
+func (b *bundle) grow(matches []match) {
+	const around = 160 // bytes around a resource
+	size := 0
+	for i := range matches {
+		size += len(matches[i].body) + around
+	}
+	b.body = slices.Grow(b.body, size)
 }
 
 // full appends the fullUrl of an entry.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -139,6 +140,32 @@ func TestPolicyIsAskedByName(t *testing.T) {
 	}
 }
 
+func TestEveryKindOfErrorHasAStatus(t *testing.T) {
+	want := map[vigil.Kind]int{
+		vigil.Internal: 500, vigil.Invalid: 400, vigil.NotFound: 404, vigil.Conflicting: 409, vigil.Unknown: 401, vigil.Forbidden: 403,
+		vigil.TooLarge: 413, vigil.Overloaded: 429, vigil.Full: 507, vigil.Unavailable: 503,
+	}
+	var kind vigil.Kind
+	s := newSite(t, func(c *rest.Config) {
+		c.Log = slog.New(slog.DiscardHandler)
+		c.Permit = func(context.Context, vigil.Action) error {
+			return fmt.Errorf("outer: %w", vigil.Errorf(kind, "inner detail"))
+		}
+	})
+	for kind = vigil.Internal; kind <= vigil.Unavailable; kind++ {
+		a := s.want(want[kind], "GET", "Patient/x", "")
+		for _, i := range checker().Check(parse(t, a.raw), checkRules) {
+			t.Errorf("%v: %s %s", kind, i.Expression, i.Message)
+		}
+		if hidden := !strings.Contains(string(a.raw), "inner detail"); hidden != (kind == vigil.Internal) {
+			t.Errorf("%v says %s", kind, a.raw)
+		}
+		if again := a.header.Get("Retry-After") != ""; again != (kind == vigil.Overloaded || kind == vigil.Unavailable) {
+			t.Errorf("%v: Retry-After is there: %v", kind, again)
+		}
+	}
+}
+
 func TestFormsThatAreSpoken(t *testing.T) {
 	s := newSite(t)
 	s.want(201, "PUT", "Patient/p1", patient("One", `,"id":"p1"`))
@@ -191,6 +218,6 @@ func TestPackedBodies(t *testing.T) {
 	if _, err := plain.ReadFrom(z); err != nil || !strings.Contains(plain.String(), "xxxxx") {
 		t.Errorf("unpacked: %v %.100s", err, plain.String())
 	}
-	s.refused(s.do("POST", "Patient", pack(patient(strings.Repeat("x", 64<<20))), "Content-Encoding", "gzip"), http.StatusRequestEntityTooLarge, "too-long")
+	s.refused(s.do("POST", "Patient", pack(patient(strings.Repeat("x", 8<<20))), "Content-Encoding", "gzip"), http.StatusRequestEntityTooLarge, "too-long")
 	s.refused(s.do("POST", "Patient", "no gzip", "Content-Encoding", "gzip"), 400, "invalid")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/fhir/search"
+	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
 // The bounds of a search.
@@ -60,6 +61,7 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	h.links(b, page)
+	b.grow(page.matches)
 	for i := range page.matches {
 		if err := h.add(b, &page.matches[i], "match"); err != nil {
 			return nil, err
@@ -94,6 +96,9 @@ func (h *hunt) finish(b *bundle) (*answer, error) {
 
 // add puts a resource into the answer, cut down as the client wants.
 func (h *hunt) add(b *bundle, m *match, mode string) error {
+	if mode == "match" && h.q.ContainedType == "contained" && h.q.Contained != "false" {
+		return h.addContained(b, m)
+	}
 	body := m.body
 	if h.shape.cuts() {
 		var err error
@@ -102,6 +107,23 @@ func (h *hunt) add(b *bundle, m *match, mode string) error {
 		}
 	}
 	b.hit(h.c.base, m.typ, m.id, body, mode)
+	return nil
+}
+
+// addContained puts the resources that match within another one into the answer
+// (search.html#contained); one that matches itself when that is wanted, too.
+func (h *hunt) addContained(b *bundle, m *match) error {
+	doc, err := tree.Parse(m.body)
+	if err != nil {
+		return vigil.Errorf(vigil.Internal, "a resource cannot be read: %w", err)
+	}
+	inner := h.q.MatchContained(doc.Root())
+	for _, n := range inner {
+		b.hit(h.c.base, m.typ, m.id+"#"+n.Get("id").Text(), n.Raw(), "match")
+	}
+	if len(inner) == 0 {
+		b.hit(h.c.base, m.typ, m.id, m.body, "match")
+	}
 	return nil
 }
 

@@ -121,17 +121,17 @@ func TestPagesSurviveWrites(t *testing.T) {
 func TestIncludes(t *testing.T) {
 	s := ward(t)
 	for query, want := range map[string]string{
-		"Patient?_id=anna&_include=Patient:organization":                                                        "Organization/clinic",
-		"Patient?_id=anna&_include=Patient:organization&_include:iterate=Organization:partof":                   "Organization/clinic Organization/top",
-		"Patient?_id=anna&_include=Patient:organization&_include=Organization:partof":                           "Organization/clinic",
-		"Patient?_id=anna&_include=*":                                                                           "Organization/clinic Practitioner/doc",
-		"Patient?_id=anna&_include=Patient:*":                                                                   "Organization/clinic Practitioner/doc",
-		"Observation?_id=o0&_include=Observation:subject:Patient":                                               "Patient/anna",
-		"Observation?_id=o0&_include=Observation:subject:Device":                                                "",
-		"Observation?_id=o0&_include=Observation:patient&_include=Observation:encounter":                        "Encounter/e1 Patient/anna",
-		"Patient?_id=anna&_revinclude=Encounter:patient":                                                        "Encounter/e1",
+		"Patient?_id=anna&_include=Patient:organization":                                                         "Organization/clinic",
+		"Patient?_id=anna&_include=Patient:organization&_include:iterate=Organization:partof":                    "Organization/clinic Organization/top",
+		"Patient?_id=anna&_include=Patient:organization&_include=Organization:partof":                            "Organization/clinic",
+		"Patient?_id=anna&_include=*":                                                                            "Organization/clinic Practitioner/doc",
+		"Patient?_id=anna&_include=Patient:*":                                                                    "Organization/clinic Practitioner/doc",
+		"Observation?_id=o0&_include=Observation:subject:Patient":                                                "Patient/anna",
+		"Observation?_id=o0&_include=Observation:subject:Device":                                                 "",
+		"Observation?_id=o0&_include=Observation:patient&_include=Observation:encounter":                         "Encounter/e1 Patient/anna",
+		"Patient?_id=anna&_revinclude=Encounter:patient":                                                         "Encounter/e1",
 		"Patient?_id=anna&_revinclude=Encounter:patient&_revinclude:iterate=Observation:encounter&_summary=true": "Encounter/e1 Observation/o0 Observation/o1 Observation/o2 Observation/o3 Observation/o4 Observation/o5 Observation/o6 Observation/o7 Observation/o8 Observation/o9",
-		"Organization?_id=top&_revinclude:iterate=Organization:partof&_revinclude:iterate=Patient:organization": "Organization/clinic Patient/anna Patient/bo",
+		"Organization?_id=top&_revinclude:iterate=Organization:partof&_revinclude:iterate=Patient:organization":  "Organization/clinic Patient/anna Patient/bo",
 	} {
 		a := s.want(200, "GET", query, "", "Prefer", "handling=strict")
 		var got []string
@@ -143,6 +143,27 @@ func TestIncludes(t *testing.T) {
 		slices.Sort(got)
 		if strings.Join(got, " ") != want || len(a.ids("match")) != 1 {
 			t.Errorf("%s includes %v, want %s", query, got, want)
+		}
+	}
+}
+
+func TestContainedResourcesAreFound(t *testing.T) {
+	s := newSite(t)
+	s.want(201, "PUT", "Observation/o", observation("Patient/p", `,"id":"o","contained":[{"resourceType":"Device","id":"d","manufacturer":"Acme"}],"device":{"reference":"#d"}`))
+	s.want(201, "PUT", "Device/own", `{"resourceType":"Device","id":"own","manufacturer":"Acme"}`)
+	for query, want := range map[string]string{
+		"Device?manufacturer=acme":                                          "Device/own",
+		"Device?manufacturer=acme&_contained=true":                          "Observation/o",
+		"Device?manufacturer=acme&_contained=true&_containedType=contained": "Observation/o#d",
+		"Device?manufacturer=acme&_contained=both&_containedType=contained": "Observation/o#d Device/own",
+	} {
+		a := s.want(200, "GET", query, "", "Prefer", "handling=strict")
+		var got []string
+		for _, e := range a.entries() {
+			got = append(got, strings.TrimPrefix(fmt.Sprint(dig(e, "fullUrl")), base+"/"))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", query, got, want)
 		}
 	}
 }

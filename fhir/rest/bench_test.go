@@ -1,0 +1,101 @@
+package rest_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/vigil-iomt/vigil"
+	"github.com/vigil-iomt/vigil/fhir/rest"
+)
+
+// blood is an Observation as a gateway sends it.
+const blood = `{"resourceType":"Observation","status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs","display":"Vital Signs"}]}],` +
+	`"code":{"coding":[{"system":"http://loinc.org","code":"85354-9","display":"Blood pressure panel"}],"text":"Blood pressure"},"subject":{"reference":"Patient/anna"},` +
+	`"effectiveDateTime":"2026-03-01T10:00:00Z","issued":"2026-03-01T10:00:05.123Z","device":{"reference":"Device/cuff"},` +
+	`"component":[{"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"valueQuantity":{"value":120,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}},` +
+	`{"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},"valueQuantity":{"value":80,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}]}`
+
+// BenchmarkCreate is a create all in but the disk and the wire: 64 clients.
+func BenchmarkCreate(b *testing.B) {
+	s := newSite(b)
+	ctx := vigil.WithActor(context.Background(), vigil.LocalAdmin())
+	b.SetParallelism(32)
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			r := httptest.NewRequest("POST", base+"/Observation", strings.NewReader(blood)).WithContext(ctx)
+			r.Header.Set("Content-Type", "application/fhir+json")
+			w := httptest.NewRecorder()
+			s.server.ServeHTTP(w, r)
+			if w.Code != http.StatusCreated {
+				b.Fatal(w.Code, w.Body)
+			}
+		}
+	})
+}
+
+// BenchmarkPrepare is what a create costs without the store.
+func BenchmarkPrepare(b *testing.B) {
+	s := newSite(b, func(c *rest.Config) {
+		c.Written = nil
+		c.Write = func(ctx context.Context, f func(context.Context, rest.Tx) error) error { return f(ctx, sink{}) }
+	})
+	ctx := vigil.WithActor(context.Background(), vigil.LocalAdmin())
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest("POST", base+"/Observation", strings.NewReader(blood)).WithContext(ctx)
+		r.Header.Set("Content-Type", "application/fhir+json")
+		w := httptest.NewRecorder()
+		s.server.ServeHTTP(w, r)
+		if w.Code != http.StatusCreated {
+			b.Fatal(w.Code, w.Body)
+		}
+	}
+}
+
+// sink is a transaction that keeps nothing.
+type sink struct{}
+
+func (sink) Newest(context.Context, string, string) (vigil.Resource, error) {
+	return vigil.Resource{}, vigil.Errorf(vigil.NotFound, "nothing")
+}
+func (sink) Select(context.Context, vigil.ResourceQuery) ([]vigil.ResourceHit, error) {
+	return nil, nil
+}
+func (sink) Put(_ context.Context, r vigil.Resource) (vigil.Resource, error) { return r, nil }
+func (sink) At() vigil.Instant                                               { return 1_800_000_000_000_000 }
+
+func BenchmarkRead(b *testing.B) {
+	s := newSite(b)
+	id := s.want(201, "POST", "Observation", blood).text("id")
+	r := httptest.NewRequest("GET", base+"/Observation/"+id, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		s.server.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Code, w.Body)
+		}
+	}
+}
+
+func BenchmarkSearch(b *testing.B) {
+	s := newSite(b)
+	var entries []string
+	for i := range 1000 {
+		entries = append(entries, entryOf("", "POST", "Observation", strings.Replace(blood, "T10:00:00Z", fmt.Sprintf("T10:%02d:%02dZ", i/60, i%60), 1)))
+	}
+	s.want(200, "POST", "", bundleOf("batch", entries...))
+	r := httptest.NewRequest("GET", base+"/Observation?patient=anna&code=http://loinc.org|85354-9&_sort=-date&_count=50", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		s.server.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Code, w.Body)
+		}
+	}
+}
