@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
@@ -127,4 +128,31 @@ func TestExamplesOfTheSuites(t *testing.T) {
 
 func TestExamplesOfPersonalHealthDevices(t *testing.T) {
 	accepted(t, checker(), examples(t, "phd/input/examples"), Profiles)
+}
+
+// Many at a time get what one gets.
+func TestManyAtATime(t *testing.T) {
+	c, all := checker(), examples(t, "fhir-r4-examples")
+	var docs []*tree.Doc
+	for _, b := range all {
+		if len(b) < 8000 && len(docs) < 60 {
+			docs = append(docs, parse(t, string(b)))
+		}
+	}
+	want := make([]string, len(docs))
+	for i, d := range docs {
+		want[i] = string(AppendOutcome(nil, c.Check(d, Options{Level: Profiles})))
+	}
+	var wg sync.WaitGroup
+	fresh := checker()
+	for range 4 {
+		wg.Go(func() {
+			for i, d := range docs {
+				if got := string(AppendOutcome(nil, fresh.Check(d, Options{Level: Profiles}))); got != want[i] {
+					t.Errorf("got %s, want %s", got, want[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -89,7 +89,7 @@ const (
 // beyond its own size, unless profiles are made for it.
 func (w *walk) costly(n tree.Node) bool {
 	w.steps++
-	if w.steps < leastElements+moreElements*w.doc.Doc().Size() && w.nesting < maxNesting {
+	if w.steps < leastElements+moreElements*w.size() && w.nesting < maxNesting {
 		return w.silent && w.wrong || w.cut
 	}
 	w.costs(n)

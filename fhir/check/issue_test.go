@@ -108,3 +108,15 @@ func TestExtensions(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsNoResource(t *testing.T) {
+	c := checker()
+	for _, body := range []string{`[]`, `1`, `null`, `"x"`, `{}`, `{"resourceType":1}`, `{"resourceType":"Resource"}`, `{"resourceType":"HumanName"}`, `{"resourceType":"Nothing"}`} {
+		if got := c.Check(parse(t, body), Options{Level: Profiles, Profiles: []string{"x"}}); !Failed(got) {
+			t.Errorf("%s: accepted", body)
+		}
+	}
+	if got := c.Check(nil, Options{Level: Profiles}); !Failed(got) {
+		t.Error("no document: accepted")
+	}
+}

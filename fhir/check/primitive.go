@@ -11,7 +11,7 @@ import (
 func (w *walk) primitive(v tree.Node, s *shape, e *element) bool {
 	want := s.value.kind()
 	if v.Kind() != want {
-		w.fail(v, "structure", "kind", "a %s must be a %s in JSON, not a %s", s.t.Name, want, v.Kind())
+		w.fail(v, "structure", "kind", "%s of type %s must be a JSON %s, not: %s", e.f.Path, s.t.Name, want, v.Kind())
 		return false
 	}
 	text := v.Raw()

@@ -109,8 +109,11 @@ func (w *walk) points2(v *val, t *schema.ElementType, d *demand) {
 	// A target is looked at for itself, and what it points to is not: else a
 	// ring of references would never end.
 	w.away = true
-	outer := w.enter(target, s)
-	defer func() { w.away, w.context.Resource = false, outer }()
+	resource, root := w.enter(target, s), w.context.Root
+	if !strings.HasPrefix(text, "#") {
+		w.context.Root = w.context.Resource
+	}
+	defer func() { w.away, w.context.Resource, w.context.Root = false, resource, root }()
 	for _, url := range fitting {
 		if w.conformsQuietly(&val{n: target, s: s, i: -1}, url) {
 			return

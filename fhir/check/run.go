@@ -141,7 +141,7 @@ func (w *walk) enter(n tree.Node, s *shape) (outer path.Item) {
 // surroundings are what expressions may ask for beyond the document.
 func (w *walk) surroundings() {
 	x := &w.context
-	w.left = leastSteps + moreSteps*w.doc.Doc().Size()
+	w.left = leastSteps + moreSteps*w.size()
 	x.Now, x.Steps, x.Budget = w.o.Now, w.left, &w.left
 	if x.HTML == nil {
 		x.Set, x.HTML = w.c.set, goodHTML
@@ -155,6 +155,14 @@ func (w *walk) surroundings() {
 			x.MemberOf = w.memberOf
 		}
 	}
+}
+
+// size is how many values the document has.
+func (w *walk) size() int {
+	if !w.doc.Ok() {
+		return 0
+	}
+	return w.doc.Doc().Size()
 }
 
 func goodHTML(div string) bool {

@@ -58,11 +58,13 @@ const (
 	isConcept
 	isQuantity
 	isBundle
+	isResponse
 )
 
 var roles = map[string]role{
 	"Reference": isReference, "Extension": isExtension, "Narrative": isNarrative, "Coding": isCoding,
 	"CodeableConcept": isConcept, "Quantity": isQuantity, "Bundle": isBundle,
+	"QuestionnaireResponse": isResponse,
 }
 
 // roleOf finds the role of a type, which is that of what it specializes: an Age

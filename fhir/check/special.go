@@ -30,6 +30,10 @@ func (w *walk) special(n tree.Node, s *shape, e *element, seen *bits) {
 		}
 	case isBundle:
 		w.bundle(n)
+	case isResponse:
+		if w.o.Level >= Profiles {
+			w.answers(n)
+		}
 	case plain, isNarrative, isConcept:
 	}
 	if s.resource {

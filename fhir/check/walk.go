@@ -69,7 +69,7 @@ type chosen struct {
 // that it is a value of, nil for a resource.
 func (w *walk) object(n tree.Node, s *shape, e *element) {
 	if n.Kind() != tree.Object {
-		w.fail(n, "structure", "kind", "a %s must be an object, not a %s", s.t.Name, n.Kind())
+		w.fail(n, "structure", "kind", "%s must be a JSON object, not: %s", pathOf(s, e), n.Kind())
 		return
 	}
 	if w.full() {
@@ -108,6 +108,14 @@ func (w *walk) object(n tree.Node, s *shape, e *element) {
 		}
 	}
 	w.up = w.up[:len(w.up)-1]
+}
+
+// pathOf names what a value is one of.
+func pathOf(s *shape, e *element) string {
+	if e == nil {
+		return s.t.Name
+	}
+	return e.f.Path
 }
 
 // other checks a member that is no field: the resourceType, the id and
@@ -284,7 +292,7 @@ func (w *walk) beside(n tree.Node, e *element, t *schema.Type, v tree.Node, name
 // no value.
 func (w *walk) extra(n tree.Node, e *element, s *shape, v tree.Node, alone bool) {
 	if v.Kind() != tree.Object {
-		w.fail(v, "structure", "kind", "the id and extensions of a %s must be an object, not a %s", s.t.Name, v.Kind())
+		w.fail(v, "structure", "kind", "the id and extensions of %s must be a JSON object, not: %s", e.f.Path, v.Kind())
 		return
 	}
 	inside := false
@@ -312,7 +320,7 @@ func (w *walk) extra(n tree.Node, e *element, s *shape, v tree.Node, alone bool)
 // inner checks a resource inside of another one.
 func (w *walk) inner(v tree.Node, s *shape, e *element) {
 	if v.Kind() != tree.Object {
-		w.fail(v, "structure", "kind", "a resource must be an object, not a %s", v.Kind())
+		w.fail(v, "structure", "kind", "a resource must be a JSON object, not: %s", v.Kind())
 		return
 	}
 	of := w.resourceShape(v)
