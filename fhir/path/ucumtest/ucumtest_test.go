@@ -1,16 +1,16 @@
-package ucum_test
+package ucumtest_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/vigil-iomt/vigil/codec/ucum/ucumtest"
+	"github.com/vigil-iomt/vigil/fhir/path/ucumtest"
 )
 
 // TestSuite runs the functional tests of UCUM: all of them have to pass.
 func TestSuite(t *testing.T) {
-	file := filepath.Join("..", "..", "..", "shared", "data", "ucum", "UcumFunctionalTests.xml")
+	file := filepath.Join("..", "..", "..", "..", "shared", "data", "ucum", "UcumFunctionalTests.xml")
 	if _, err := os.Stat(file); err != nil {
 		t.Skip("no UcumFunctionalTests.xml beside the project")
 	}
