@@ -181,6 +181,9 @@ func (q *Query) param(e *expr, v *Values) bool {
 	}
 	found := false
 	v.of(p, func(x *Value) bool {
+		if found = e.refs[x.Code]; found { // in the hierarchy
+			return false
+		}
 		for i := range e.vals {
 			if q.fits(x, e.mod, &e.vals[i], v) {
 				found = true

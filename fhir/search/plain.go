@@ -74,18 +74,19 @@ func (p *parser) mayModify(def *param, mod string) bool {
 	case "not":
 		return def.kind == Token || def.kind == Reference
 	case "above", "below":
-		return def.kind == Token || def.kind == URI || def.kind == Reference && p.canonical(def)
+		return def.kind == Token || def.kind == URI || def.kind == Reference && (p.e.addresses(def) || p.e.hierarchic(def))
 	case "identifier":
 		return def.kind == Reference
 	}
 	return def.kind == Reference && p.e.isType(mod) && (len(def.Targets) == 0 || slices.Contains(def.Targets, mod) || slices.Contains(def.Targets, "Resource"))
 }
 
-// canonical says whether the values of a reference parameter are addresses.
-func (p *parser) canonical(def *param) bool {
+// addresses says whether values of a reference parameter are canonical
+// addresses.
+func (e *Engine) addresses(def *param) bool {
 	for _, u := range def.uses {
-		for _, e := range u.ends {
-			if e.form == asCanonical {
+		for _, end := range u.ends {
+			if end.form == asCanonical {
 				return true
 			}
 		}

@@ -29,6 +29,8 @@ func (p *planner) param(e *expr) test {
 			ok = sure
 		case def.kind == Composite:
 			tests, ok, sure = p.composite(def, e)
+		case def.kind == Reference && (e.mod == "above" || e.mod == "below"):
+			tests, ok = p.hierarchy(def, e)
 		default:
 			tests, ok, sure = p.uses(def, e)
 		}
@@ -252,8 +254,6 @@ func (p *planner) reference(b *branch, def *param, target, mod string, o *operan
 			return nil, false, false
 		}
 		return tokens(p.hash(b, byLogic, o.code, "")), true, o.anySystem && target == ""
-	case "above", "below":
-		return p.uri(b, mod, o)
 	}
 	r := &o.ref
 	switch {

@@ -134,6 +134,9 @@ func (r *resolver) entries(root tree.Node, refs map[string]bool) error {
 
 // codes looks up value sets and hierarchies.
 func (r *resolver) codes(ctx context.Context, e *expr) error {
+	if e.kind == Reference && (e.mod == "below" || e.mod == "above") {
+		return r.hierarchy(ctx, e)
+	}
 	if e.kind != Token || e.mod != "in" && e.mod != "below" && e.mod != "above" {
 		return nil
 	}
