@@ -49,6 +49,31 @@ func (w *walk) defined(n tree.Node, s *shape, e *element) {
 	w.follow(n, s, g)
 }
 
+// repeatedExtensions checks that an extension does not stand more often at one
+// place than its definition allows.
+func (w *walk) repeatedExtensions(n tree.Node) {
+	list := n.Get("extension")
+	if list.Len() < 2 || list.Kind() != tree.Array {
+		return
+	}
+	count := make(map[string]int, list.Len())
+	w.push("extension")
+	i := 0
+	for x := range list.Items() {
+		w.index(i)
+		i++
+		url := x.Get("url").Text()
+		count[url]++
+		if count[url] < 2 || !scheme(url) {
+			continue
+		}
+		if g := w.c.guide(url); g != nil && g.of.isa == isExtension && g.root.el.Max > 0 && count[url] == g.root.el.Max+1 {
+			w.fail(x, "extension", "max", "the extension %s must not stand %s at one place", g.url, atMost(g.root.el.Max))
+		}
+	}
+	w.pop()
+}
+
 // misplaced speaks of an extension where its definition does not have it. Those
 // of the specification have since been allowed in more places under the same
 // address, and its own definitions use some there.

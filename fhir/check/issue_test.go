@@ -86,16 +86,17 @@ func TestReferences(t *testing.T) {
 func TestExtensions(t *testing.T) {
 	c := checker()
 	for body, want := range map[string]string{
-		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"x"}}]}`:                                             "",
-		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueString":"x"}]}`:                                                       "Patient.extension[0].value type",
-		`{"resourceType":"Basic","code":{"text":"x"},"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"x"}}]}`:                           "Basic.extension[0] context?",
-		`{"resourceType":"Patient","birthDate":"2000","_birthDate":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime","valueDateTime":"2000-01-01T00:00:00Z"}]}}`: "",
-		`{"resourceType":"Patient","_active":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime","valueDateTime":"2000-01-01T00:00:00Z"}]}}`:                       "Patient.active.extension[0] context?",
-		`{"resourceType":"Patient","modifierExtension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"x"}}]}`:                                     "Patient.modifierExtension[0] extension",
-		`{"resourceType":"Patient","active":true,"_active":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}}`:                         "",
-		`{"resourceType":"Patient","extension":[{"url":"http://example.org/mine","valueString":"x"}]}`:                                                                                          "",
-		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-nationality","extension":[{"url":"code","valueCodeableConcept":{"text":"x"}}]}]}`:       "",
-		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-nationality","extension":[{"url":"code","valueString":"x"}]}]}`:                         "Patient.extension[0].extension[0].value type",
+		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"x"}}]}`:                                                                                                  "",
+		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueString":"x"}]}`:                                                                                                            "Patient.extension[0].value type",
+		`{"resourceType":"Basic","code":{"text":"x"},"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"x"}}]}`:                                                                                "Basic.extension[0] context?",
+		`{"resourceType":"Patient","birthDate":"2000","_birthDate":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime","valueDateTime":"2000-01-01T00:00:00Z"}]}}`:                                                      "",
+		`{"resourceType":"Patient","_active":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime","valueDateTime":"2000-01-01T00:00:00Z"}]}}`:                                                                            "Patient.active.extension[0] context?",
+		`{"resourceType":"Patient","modifierExtension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"x"}}]}`:                                                                                          "Patient.modifierExtension[0] extension",
+		`{"resourceType":"Patient","active":true,"_active":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}}`:                                                                              "",
+		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"x"}},{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"y"}}]}`: "Patient.extension[1] max",
+		`{"resourceType":"Patient","extension":[{"url":"http://example.org/mine","valueString":"x"}]}`:                                                                                                                                               "",
+		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-nationality","extension":[{"url":"code","valueCodeableConcept":{"text":"x"}}]}]}`:                                                            "",
+		`{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-nationality","extension":[{"url":"code","valueString":"x"}]}]}`:                                                                              "Patient.extension[0].extension[0].value type",
 	} {
 		got := c.Check(parse(t, body), Options{Level: Profiles})
 		expression, key := split(want)

@@ -39,6 +39,9 @@ func (w *walk) special(n tree.Node, s *shape, e *element, seen *bits) {
 	if s.resource {
 		w.pointed(n)
 	}
+	if w.o.Level >= Profiles {
+		w.repeatedExtensions(n)
+	}
 }
 
 // extension checks ext-1: an extension has either extensions or a value.

@@ -307,6 +307,9 @@ func (w *walk) extra(n tree.Node, e *element, s *shape, v tree.Node, alone bool)
 		inside = inside || name != "id"
 		w.member(v, &s.elements[f.Index], t, m)
 	}
+	if w.o.Level >= Profiles {
+		w.repeatedExtensions(v)
+	}
 	if v.Len() == 0 || alone && !inside {
 		w.fail(v, "structure", "ele-1", "an element must have a value or children")
 		return
