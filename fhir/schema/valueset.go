@@ -1,6 +1,11 @@
 package schema
 
-import "github.com/vigil-iomt/vigil/fhir/tree"
+import (
+	"strconv"
+	"strings"
+
+	"github.com/vigil-iomt/vigil/fhir/tree"
+)
 
 // A ValueSet says which codes belong to it (valueset.html).
 type ValueSet struct {
@@ -9,8 +14,10 @@ type ValueSet struct {
 	// Inactive says whether inactive codes belong to it; they do unless the
 	// definition says otherwise.
 	Inactive bool
-	// Contains is the expansion that came with a value set without compose.
+	// Contains is the expansion that came with it. Partial says that it is known
+	// not to be all.
 	Contains []Contained
+	Partial  bool
 	// Inner are contained value sets by id.
 	Inner map[string]*ValueSet
 }
@@ -64,9 +71,9 @@ func valueSet(n tree.Node) *ValueSet {
 		Include: includes(compose.Get("include")), Exclude: includes(compose.Get("exclude")),
 		Inactive: !compose.Get("inactive").Ok() || compose.Get("inactive").Bool(),
 	}
-	if !compose.Ok() {
-		vs.Contains = contained(n.Get("expansion").Get("contains"))
-	}
+	expansion := n.Get("expansion")
+	vs.Contains = contained(expansion.Get("contains"))
+	vs.Partial = partial(expansion, vs.Contains)
 	for c := range n.Get("contained").Items() {
 		if c.Get("resourceType").Text() != "ValueSet" {
 			continue
@@ -77,6 +84,29 @@ func valueSet(n tree.Node) *ValueSet {
 		vs.Inner[c.Get("id").Text()] = valueSet(c)
 	}
 	return vs
+}
+
+// partial says whether an expansion is a page, or was cut off
+// (valueset.html, ValueSet.expansion.total).
+func partial(expansion tree.Node, list []Contained) bool {
+	for x := range expansion.Get("extension").Items() {
+		if strings.HasSuffix(x.Get("url").Text(), "/valueset-toocostly") || strings.HasSuffix(x.Get("url").Text(), "/valueset-unclosed") {
+			return true
+		}
+	}
+	total, err := strconv.Atoi(expansion.Get("total").Text())
+	return err == nil && total > count(list)
+}
+
+func count(list []Contained) int {
+	n := 0
+	for i := range list {
+		if list[i].Code != "" {
+			n++
+		}
+		n += count(list[i].Contains)
+	}
+	return n
 }
 
 func includes(list tree.Node) []Include {

@@ -2,7 +2,6 @@ package terms
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
@@ -16,7 +15,7 @@ type Codes struct {
 	entries      []Entry
 	at           map[key]int32
 	bare         map[string]int32 // code alone → the first entry
-	folded       map[key]int32    // lower case, of systems where case does not matter
+	folded       map[key]int32    // lower case, of systems where case does not matter; without a system, too
 	rules        []rule
 	except       *Codes // what is left out
 }
@@ -65,19 +64,14 @@ func (c *Codes) listed(system, code string) bool {
 		if _, ok := c.bare[code]; ok {
 			return true
 		}
-		return c.folded != nil && slices.ContainsFunc(c.entries, func(e Entry) bool {
-			_, ok := c.folded[key{e.System, strings.ToLower(code)}]
-			return ok
-		})
-	}
-	if _, ok := c.at[key{system, code}]; ok {
+	} else if _, ok := c.at[key{system, code}]; ok {
 		return true
 	}
-	if c.folded != nil {
-		_, ok := c.folded[key{system, strings.ToLower(code)}]
-		return ok
+	if c.folded == nil {
+		return false
 	}
-	return false
+	_, ok := c.folded[key{system, strings.ToLower(code)}]
+	return ok
 }
 
 // unless takes out what is excluded.
@@ -184,7 +178,14 @@ func (b *builder) build(vs *schema.ValueSet) (*Codes, error) {
 		return nil, err
 	}
 	out.URL, out.Version = vs.URL, vs.Version
-	b.expansion(out, vs.Contains)
+	if len(vs.Contains) > 0 && (len(out.rules) > 0 || len(vs.Include) == 0) {
+		// What cannot be worked out here, somebody has worked out before.
+		if !vs.Partial {
+			out.rules = nil
+		}
+		b.expansion(out, vs.Contains)
+		vs = &schema.ValueSet{URL: vs.URL, Version: vs.Version, Inactive: true}
+	}
 	if !vs.Inactive {
 		out.drop(func(e *Entry) bool { return e.Inactive })
 	}
@@ -438,7 +439,8 @@ func (c *Codes) index(at int32, folds bool) {
 		if c.folded == nil {
 			c.folded = map[key]int32{}
 		}
-		c.folded[key{e.System, strings.ToLower(e.Code)}] = at
+		low := strings.ToLower(e.Code)
+		c.folded[key{e.System, low}], c.folded[key{"", low}] = at, at
 	}
 }
 

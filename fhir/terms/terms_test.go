@@ -188,6 +188,11 @@ func TestCompose(t *testing.T) {
 			 "compose":{"include":[{"valueSet":["#a"]}]}`,
 			[]string{"male"},
 		},
+		"takes an expansion where nothing else is known": {
+			`"compose":{"include":[{"system":"http://snomed.info/sct","filter":[{"property":"concept","op":"is-a","value":"1"}]}]},
+			 "expansion":{"total":1,"contains":[{"system":"http://snomed.info/sct","code":"2"}]}`,
+			[]string{"2"},
+		},
 		"takes an expansion that came without a definition": {
 			`"expansion":{"contains":[{"abstract":true,"contains":[{"system":"s","code":"a"}]}]}`,
 			[]string{"a"},
