@@ -242,3 +242,57 @@ func FuzzDecimal(f *testing.F) {
 		}
 	})
 }
+
+func FuzzTemporal(f *testing.F) {
+	for _, s := range []string{"2015", "2015-02", "2015-02-28", "2015-02-04T14:34:28.123+10:00", "2015-02-04T14", "14:34:60.5", "0001-01-01T00:00Z"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, parse := range []func(string) (path.Temporal, bool){path.ParseDate, path.ParseDateTime, path.ParseTime} {
+			v, ok := parse(s)
+			if !ok {
+				continue
+			}
+			again, ok := parse(v.String())
+			if !ok || again.String() != v.String() || again.Precision() != v.Precision() || !again.Start().Equal(v.Start()) {
+				t.Errorf("%q is written %q, which is read as %q", s, v, again)
+			}
+		}
+	})
+}
+
+// FuzzDocument evaluates on documents that need not be what their type says.
+func FuzzDocument(f *testing.F) {
+	f.Add(patient)
+	f.Add(bundle)
+	f.Add(`{"resourceType":"Patient","name":{"given":[["a"],{"b":1}]},"_name":[null,1],"_birthDate":[{"extension":"x"}],"birthDate":1,"contained":[1,null,{"resourceType":7}],"extension":[{"valueString":{},"_valueString":[]}]}`)
+	var all []*path.Expr
+	for _, text := range []string{
+		"descendants().distinct().count()", "name.given.extension('u').value & birthDate.toString()", "descendants().ofType(Quantity).sort($this)",
+		"entry.resource.subject.resolve() ~ contained.resolve()", "children().select($this = $this | $this.value)", "hasValue() or (children().count() > id.count())",
+		"extension.value + extension.value", "descendants().where($this is string).select(lower())", "birthDate + 1 day > @2000",
+		"descendants().select(type().name | lowBoundary())", "name.family.matches('a.*') implies name.given.memberOf('x')",
+	} {
+		e, err := path.Compile(text)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := tree.Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		in := path.ItemOf(schema.R4(), d.Root())
+		for _, e := range all {
+			out, err := e.Eval(&path.Context{Steps: 50_000}, in)
+			if err != nil {
+				continue
+			}
+			for _, i := range out {
+				_, _ = i.Value(), i.String()
+			}
+		}
+	})
+}
