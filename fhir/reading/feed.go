@@ -76,7 +76,7 @@ func (s *Source) merge(ctx context.Context, o *want, groups []*group) (*merge, e
 			return nil, err
 		}
 	}
-	return s.merged(groups, p), nil
+	return s.merged(groups, p, o.Likely), nil
 }
 
 // listed finds the readings of a query that names their ids.

@@ -41,26 +41,32 @@ func idText() *base32.Encoding {
 	return base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 }
 
-// appendID appends the id of x.
+// appendID appends the id of x. It works in the memory of dst: what is handed to
+// a cipher would be allocated.
 func (s *Source) appendID(dst []byte, x identity) []byte {
-	var b [32]byte
-	binary.BigEndian.PutUint64(b[8:], x.key)
 	series := uint64(x.series) // #nosec G115 -- the bits
 	kind := uint64(x.kind & 3)
 	if x.panel {
 		kind |= 4
 	}
-	if series < 1<<seriesBits && x.conflict < 16 && x.attribution < 16 {
-		binary.BigEndian.PutUint64(b[:], series<<11|kind<<8|uint64(x.conflict)<<4|uint64(x.attribution))
-		s.ids.Encrypt(b[:16], b[:16])
-		return s.text.AppendEncode(dst, b[:16])
+	start := len(dst)
+	short := series < 1<<seriesBits && x.conflict < 16 && x.attribution < 16
+	if short {
+		dst = binary.BigEndian.AppendUint64(dst, series<<11|kind<<8|uint64(x.conflict)<<4|uint64(x.attribution))
+	} else {
+		dst = binary.BigEndian.AppendUint64(dst, series)
 	}
-	binary.BigEndian.PutUint64(b[:], series)
-	s.ids.Encrypt(b[:16], b[:16])
-	b[16], b[17], b[18] = byte(kind), x.conflict, x.attribution
-	subtle.XORBytes(b[16:], b[16:], b[:16])
-	s.ids.Encrypt(b[16:], b[16:])
-	return s.text.AppendEncode(dst, b[:])
+	dst = binary.BigEndian.AppendUint64(dst, x.key)
+	s.ids.Encrypt(dst[start:], dst[start:])
+	if !short {
+		dst = append(dst, byte(kind), x.conflict, x.attribution, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+		first, second := dst[start:start+16], dst[start+16:]
+		subtle.XORBytes(second, second, first)
+		s.ids.Encrypt(second, second)
+	}
+	raw := len(dst) - start
+	dst = s.text.AppendEncode(dst, dst[start:])
+	return append(dst[:start], dst[start+raw:]...)
 }
 
 // parseID is the way back. It is not ok for a text that no identity has as its

@@ -127,7 +127,7 @@ func BenchmarkSearchPage(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		all := s.merged(g, plan{window: span{math.MinInt64, math.MaxInt64}, standing: true})
+		all := s.merged(g, plan{window: span{math.MinInt64, math.MaxInt64}, standing: true}, 0)
 		var dst []byte
 		for {
 			r, err := all.next(context.Background())

@@ -6,7 +6,10 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -82,11 +85,24 @@ type plan struct {
 	withdrawn bool // readings that were entered in error
 	after     *order
 	latest    map[vigil.SeriesID]vigil.Point
+	batch     int // how many points are read at first, 0 for few
 }
 
-// merged opens a merge over groups.
-func (s *Source) merged(groups []*group, p plan) *merge {
+// Of a few series as many readings are read at once as are likely to be wanted.
+const (
+	fewGroups = 4
+	fewBatch  = 512
+)
+
+// merged opens a merge over groups, of which likely so many readings are wanted;
+// 0 when that is not known.
+func (s *Source) merged(groups []*group, p plan, likely int) *merge {
 	m := &merge{desc: p.desc}
+	if p.batch = 0; len(groups) <= fewGroups {
+		if p.batch = fewBatch; likely > 0 {
+			p.batch = min(likely+1, lastBatch)
+		}
+	}
 	for _, g := range groups {
 		w, ok := p.windowOf(g)
 		if !ok {
@@ -170,7 +186,7 @@ func (s *Source) pointStrand(g *group, w span, p plan, withdrawn bool) *strand {
 	for _, part := range g.parts {
 		one.parts = append(one.parts, &pointStream{from: s.c.Readings, withdrawn: withdrawn, q: vigil.PointQuery{
 			Series: part.ID, During: w.interval(), Desc: p.desc, History: withdrawn,
-		}})
+		}, first: p.batch})
 	}
 	return one
 }
@@ -232,4 +248,33 @@ func parseCursor(s string, desc bool) (*order, error) {
 	}
 	o.at, o.group, o.key = vigil.Instant(at), vigil.SeriesID(id), key
 	return &o, nil
+}
+
+// mark is the cursor of an order as the record has it. Mostly a reading is known
+// by the time that it was taken at, and there is nothing more to say.
+func (o order) mark() vigil.ResourceMark {
+	m := vigil.ResourceMark{Value: int64(o.at), Row: int64(o.group)}
+	if o.key != uint64(o.at) || o.conflict > 0 || o.attribution > 0 { // #nosec G115 -- wraps on purpose
+		m.Text = strconv.FormatUint(o.key, 36) + "." + strconv.Itoa(int(o.conflict)) + "." + strconv.Itoa(int(o.attribution))
+	}
+	return m
+}
+
+// orderOf is the way back.
+func orderOf(m *vigil.ResourceMark) (order, error) {
+	o := order{at: vigil.Instant(m.Value), group: vigil.SeriesID(m.Row), key: uint64(m.Value)} // #nosec G115 -- wraps on purpose
+	if m.Text == "" {
+		return o, nil
+	}
+	parts := strings.Split(m.Text, ".")
+	if len(parts) == 3 {
+		key, err := strconv.ParseUint(parts[0], 36, 64)
+		conflict, err2 := strconv.ParseUint(parts[1], 10, 8)
+		attribution, err3 := strconv.ParseUint(parts[2], 10, 8)
+		if errors.Join(err, err2, err3) == nil {
+			o.key, o.conflict, o.attribution = key, uint8(conflict), uint8(attribution)
+			return o, nil
+		}
+	}
+	return o, &vigil.Error{Kind: vigil.Invalid, Path: "_cursor", Msg: "this cursor was not made by this server for this search"}
 }

@@ -114,13 +114,16 @@ func (s summary) status() string {
 	return "final"
 }
 
+// observationHead is what stands before the id of an Observation.
+const observationHead = `{"resourceType":"Observation","id":"`
+
 // appendObservation appends the resource.
 func (s *Source) appendObservation(dst []byte, r *reading) []byte {
 	if r.g.head == nil {
 		r.g.frame()
 	}
 	sum := r.summary()
-	dst = append(dst, `{"resourceType":"Observation","id":"`...)
+	dst = append(dst, observationHead...)
 	dst = s.appendReadingID(dst, r)
 	dst = append(dst, `","meta":{"versionId":"`...)
 	dst = strconv.AppendInt(dst, int64(sum.version), 10)

@@ -28,10 +28,13 @@ func (s *Source) provenance(r *reading) vigil.Resource {
 	return x
 }
 
+// provenanceHead is what stands before the id of the Observation.
+const provenanceHead = `{"resourceType":"Provenance","id":"` + provenanceMark
+
 // appendProvenance appends the Provenance of an Observation (provenance.html).
 func (s *Source) appendProvenance(dst []byte, r *reading) []byte {
 	sum := r.summary()
-	dst = append(dst, `{"resourceType":"Provenance","id":"`+provenanceMark...)
+	dst = append(dst, provenanceHead...)
 	dst = s.appendReadingID(dst, r)
 	dst = append(dst, `","meta":{"versionId":"`...)
 	dst = strconv.AppendInt(dst, int64(sum.version), 10)

@@ -23,6 +23,8 @@ type Query struct {
 	Changed              []Dates // of meta.lastUpdated
 	Asc                  bool    // oldest first by time; newest first otherwise
 	After                string  // the mark of the hit that the page before ended with
+	from                 *order  // the same
+	Likely               int     // how many are likely wanted, 0 when that is not known
 }
 
 // A Token is a value that a coding is compared with: [system|]code
@@ -123,6 +125,7 @@ func (q Query) prepare() (*want, error) {
 		o.plan.withdrawn = o.plan.withdrawn && asks("entered-in-error")
 		o.plan.standing = o.plan.standing || asks("final") || asks("corrected") || asks("amended")
 	}
+	o.plan.after = q.from
 	var err error
 	if q.After != "" {
 		o.plan.after, err = parseCursor(q.After, o.plan.desc)

@@ -1,6 +1,7 @@
 package reading
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"slices"
@@ -63,9 +64,13 @@ func native(typ string, q *search.Query) bool {
 // stream gives what a query asks for in the order of time.
 func (s *Source) stream(ctx context.Context, typ string, q *search.Query, asc bool, after *vigil.ResourceMark) iter.Seq2[vigil.ResourceHit, error] {
 	want, rest := s.translate(typ, q)
-	want.Asc = asc
+	want.Asc, want.Likely = asc, max(q.Count, 0)
 	if after != nil {
-		want.After = after.Text
+		from, err := orderOf(after)
+		if err != nil {
+			return func(yield func(vigil.ResourceHit, error) bool) { yield(vigil.ResourceHit{}, err) }
+		}
+		want.from = &from
 	}
 	return func(yield func(vigil.ResourceHit, error) bool) {
 		feed, err := s.Find(ctx, want)
@@ -102,7 +107,6 @@ type projector struct {
 	q      *search.Query
 	rest   bool
 	body   []byte
-	id     []byte
 	doc    tree.Doc
 	looked int
 }
@@ -110,9 +114,9 @@ type projector struct {
 // project makes a resource of a hit; ok says that the query wants it.
 func (p *projector) project(h Hit) (out vigil.ResourceHit, ok bool, err error) {
 	sum := h.r.summary()
-	p.id = p.id[:0]
+	head := len(observationHead)
 	if p.typ == Provenance {
-		p.id = append(p.id, provenanceMark...)
+		head = len(provenanceHead) - len(provenanceMark)
 		p.body = p.s.appendProvenance(p.body[:0], h.r)
 	} else {
 		p.body = h.AppendBody(p.body[:0])
@@ -128,15 +132,15 @@ func (p *projector) project(h Hit) (out vigil.ResourceHit, ok bool, err error) {
 			return out, false, nil
 		}
 	}
-	p.id = h.AppendID(p.id)
+	id := p.body[head:]
 	out.Resource = vigil.Resource{
-		Type: p.typ, ID: string(p.id), Version: int64(sum.version), Changed: sum.arrived, Method: "POST",
+		Type: p.typ, ID: string(id[:bytes.IndexByte(id, '"')]), Version: int64(sum.version), Changed: sum.arrived, Method: "POST",
 		Actor: vigil.Actor{Kind: vigil.DeviceActor, ID: string(h.r.g.device())}, Body: p.body, Owner: h.r.g.owner(),
 	}
 	if sum.version > 1 {
 		out.Method = "PUT"
 	}
-	out.Mark = vigil.ResourceMark{Value: int64(h.At()), Text: h.Mark()}
+	out.Mark = h.order.mark()
 	return out, true, nil
 }
 

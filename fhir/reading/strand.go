@@ -14,6 +14,7 @@ type pointStream struct {
 	q     vigil.PointQuery
 	buf   []vigil.Point
 	ended bool
+	first int // size of the first batch, when it is not the usual one
 	// withdrawn streams give only points that were entered in error.
 	withdrawn bool
 }
@@ -21,13 +22,15 @@ type pointStream struct {
 // The first and the largest batch that a stream reads.
 const (
 	firstBatch = 16
-	lastBatch  = 1024
+	lastBatch  = 2048
 )
 
 // peek returns the next point, nil behind the last.
 func (s *pointStream) peek(ctx context.Context) (*vigil.Point, error) {
 	for len(s.buf) == 0 && !s.ended {
-		s.q.Limit = min(max(4*s.q.Limit, firstBatch), lastBatch)
+		if s.q.Limit = min(max(4*s.q.Limit, firstBatch), lastBatch); s.first > 0 {
+			s.q.Limit, s.first = s.first, 0
+		}
 		pts, err := s.from.Points(ctx, s.q)
 		if err != nil {
 			return nil, err
