@@ -45,6 +45,7 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 	}
 	defer h.end()
 	b := newBundle("searchset")
+	b.body = s.buffers.get()
 	if h.q.Only {
 		b.total, err = h.total(ctx)
 		if err != nil {
@@ -53,7 +54,7 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 		b.linkTo("self", h.address, h.q.Self(), "")
 		return h.finish(b)
 	}
-	page, err := h.page(ctx)
+	page, err := h.page(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -61,12 +62,6 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	h.links(b, page)
-	b.grow(page.matches)
-	for i := range page.matches {
-		if err := h.add(b, &page.matches[i], "match"); err != nil {
-			return nil, err
-		}
-	}
 	included, err := h.included(ctx, page.matches)
 	if err != nil {
 		return nil, err
@@ -91,7 +86,10 @@ func (h *hunt) finish(b *bundle) (*answer, error) {
 	if len(h.issues) > 0 {
 		b.outcome(h.issues)
 	}
-	return &answer{status: http.StatusOK, body: b.bytes(h.c.now)}, nil
+	head, tail := b.frame(h.c.now)
+	a := &answer{status: http.StatusOK, parts: [][]byte{head, b.body, tail}}
+	a.done = func() { h.s.buffers.put(b.body) }
+	return a, nil
 }
 
 // add puts a resource into the answer, cut down as the client wants.
@@ -136,7 +134,7 @@ func (s *Server) hunt(ctx context.Context, c *call) (*hunt, error) {
 	if err := c.posted(raw); err != nil {
 		return nil, err
 	}
-	req := search.Request{Raw: raw, Now: c.now}
+	req := search.Request{Raw: raw, Base: c.base, Now: c.now}
 	h := &hunt{s: s, c: c, address: c.base}
 	within := len(c.path) > 2
 	switch {
@@ -299,7 +297,7 @@ func (h *hunt) countMatches(ctx context.Context, b *bundle, p *page) error {
 	case h.q.Total == "accurate":
 		b.total, err = h.total(ctx)
 	case p.whole && h.q.Cursor == "":
-		b.total = len(p.matches)
+		b.total = p.n
 	case h.q.Total != "none" && len(h.origins) == 0:
 		b.total, err = h.stored(ctx, freeCount)
 	}

@@ -76,7 +76,7 @@ func TestParametersOfGuides(t *testing.T) {
 		}
 	}
 	t.Logf("%d parameters, %d queries, %v", len(params), asked, found)
-	if len(found) < 3 {
+	if len(found) < 3 && !testing.Short() {
 		t.Errorf("the extensions of patients are not found: %v", found)
 	}
 }

@@ -124,6 +124,9 @@ func (p *parser) referenceOperand(mod, text string) (operand, error) {
 	v := unescape(text)
 	url, version, canonical := strings.Cut(v, "|")
 	r := p.e.ParseRef(url)
+	if rest, ok := strings.CutPrefix(url, p.req.Base+"/"); ok && p.req.Base != "" {
+		r = p.e.ParseRef(rest)
+	}
 	if canonical {
 		r.Version = version
 	}

@@ -143,7 +143,11 @@ type Request struct {
 	Types []string
 	// Raw is the query part of the address, with that of a posted form behind
 	// an ampersand.
-	Raw    string
+	Raw string
+	// Base is the address of this server as the client knows it, without a slash
+	// at the end: references below it are to resources of our own, as are those
+	// below Config.Bases.
+	Base   string
 	Now    vigil.Instant
 	Limits Limits
 }

@@ -264,6 +264,13 @@ func TestTheAnswerIsShaped(t *testing.T) {
 	}
 }
 
+func TestReferencesToTheServerItself(t *testing.T) {
+	q, issues := testEngine().Parse(Request{Types: []string{"Observation"}, Raw: "subject=http://here:8080/fhir/Patient/anna", Base: "http://here:8080/fhir"})
+	if len(issues) > 0 || !q.Match(parse(t, bloodPressure)) {
+		t.Error(issues)
+	}
+}
+
 func TestTheWholeSystemIsSearched(t *testing.T) {
 	e, s := testEngine(), family(t)
 	found := func(raw string) string {
