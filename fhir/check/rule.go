@@ -61,10 +61,13 @@ func (r *rule) on(t *schema.Type) held {
 	parts := alternatives(r.text)
 	h := held{rule: r, whole: len(parts) > 0}
 	for _, part := range parts {
-		if x, ok := termOf(part, t); ok {
-			h.any = append(h.any, x)
-		} else {
+		x, ok := termOf(part, t)
+		if !ok {
 			h.whole = false
+			x, ok = headOf(part, t)
+		}
+		if ok {
+			h.any = append(h.any, x)
 		}
 	}
 	return h
@@ -119,6 +122,48 @@ func termOf(part string, t *schema.Type) (term, bool) {
 		return term{}, false
 	}
 	return term{f.Index, want != negated}, true
+}
+
+// headOf reads component.code.where(…).empty(): without a component it holds,
+// whatever follows.
+func headOf(part string, t *schema.Type) (term, bool) {
+	path, ok := strings.CutSuffix(strings.TrimSpace(part), ".empty()")
+	if !ok {
+		return term{}, false
+	}
+	var f *schema.Field
+	for i, name := range steps(path) {
+		if i == 0 {
+			f = t.Named(name)
+		}
+		if f == nil || strings.ContainsAny(name, " ()") && !strings.HasPrefix(name, "where(") {
+			return term{}, false
+		}
+	}
+	return term{f.Index, false}, true
+}
+
+// steps cuts a path at its points.
+func steps(path string) []string {
+	var out []string
+	depth, start, quoted := 0, 0, false
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '\'':
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == '.' && depth == 0:
+			out = append(out, path[start:i])
+			start = i + 1
+		}
+	}
+	return append(out, path[start:])
 }
 
 // holds tells whether the members that were seen make the rule hold.
