@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
@@ -45,8 +46,10 @@ func (c *call) nested() bool { return c.http == nil }
 // An answer is what a call gives back.
 type answer struct {
 	status   int
-	typ      string // of the body, when it is a resource that can be cut down
-	body     []byte // a resource as JSON
+	typ      string   // of the body, when it is a resource that can be cut down
+	body     []byte   // a resource as JSON
+	parts    [][]byte // the same in pieces, instead
+	done     func()   // gives back the memory of parts
 	version  string
 	changed  vigil.Instant
 	location string // of what was made, with its version
@@ -54,6 +57,18 @@ type answer struct {
 	media    string                // of what stream writes
 	stream   func(io.Writer) error // writes something that is no resource
 	outcome  []byte                // what there is to say beside the body
+}
+
+// whole is the resource in one piece.
+func (a *answer) whole() []byte {
+	if a.parts != nil {
+		a.body, a.parts = slices.Concat(a.parts...), nil
+		if a.done != nil {
+			a.done()
+			a.done = nil
+		}
+	}
+	return a.body
 }
 
 // load reads the body that came with the call.

@@ -167,7 +167,7 @@ func (e *entry) appendTo(dst []byte) []byte {
 		dst = AppendOutcome(dst, e.problem.Issues...)
 		return append(dst, `}}`...)
 	}
-	if len(a.body) > 0 && e.c.method != http.MethodHead {
+	if len(a.whole()) > 0 && e.c.method != http.MethodHead {
 		if a.location != "" {
 			full, _, _ := strings.Cut(a.location, "/_history/")
 			dst = append(appendString(append(dst, `"fullUrl":`...), full), ',')
@@ -202,7 +202,7 @@ func answers(kind string, entries []*entry) *answer {
 	for _, e := range entries {
 		size += 300
 		if e.answer != nil {
-			size += len(e.answer.body)
+			size += len(e.answer.whole())
 		}
 	}
 	dst := append(make([]byte, 0, size), `{"resourceType":"Bundle","type":"`...)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -121,16 +122,6 @@ func (b *bundle) open() {
 	b.body = append(b.body, '{')
 }
 
-// grow makes room for matches.
-func (b *bundle) grow(matches []match) {
-	const around = 160 // bytes around a resource
-	size := 0
-	for i := range matches {
-		size += len(matches[i].body) + around
-	}
-	b.body = slices.Grow(b.body, size)
-}
-
 // full appends the fullUrl of an entry.
 func (b *bundle) full(base, typ, id string) {
 	b.body = appendString(append(b.body, `"fullUrl":`...), base+"/"+typ+"/"+id)
@@ -178,7 +169,13 @@ func (b *bundle) version(base string, r vigil.Resource, body []byte) {
 
 // bytes is the Bundle.
 func (b *bundle) bytes(now vigil.Instant) []byte {
-	dst := make([]byte, 0, len(b.body)+len(b.links)+256)
+	head, tail := b.frame(now)
+	return slices.Concat(head, b.body, tail)
+}
+
+// frame is what stands around the entries.
+func (b *bundle) frame(now vigil.Instant) (head, tail []byte) {
+	dst := make([]byte, 0, len(b.links)+256)
 	dst = append(dst, `{"resourceType":"Bundle","id":"`...)
 	dst = append(append(dst, bundleID(now)...), `","meta":{"lastUpdated":"`...)
 	dst = append(appendTime(dst, now), `"},"type":"`...)
@@ -189,11 +186,31 @@ func (b *bundle) bytes(now vigil.Instant) []byte {
 	if len(b.links) > 0 {
 		dst = append(append(append(dst, `,"link":[`...), b.links...), ']')
 	}
-	if len(b.body) > 0 {
-		dst = append(append(append(dst, `,"entry":[`...), b.body...), ']')
+	if len(b.body) == 0 {
+		return dst, []byte("}")
 	}
-	return append(dst, '}')
+	return append(dst, `,"entry":[`...), []byte("]}")
 }
 
 // bundleID names an answer; nobody can ask for it again.
 func bundleID(now vigil.Instant) string { return vigil.NewID(now.Time()) }
+
+// buffers are memory for the entries of answers, used again and again: those of
+// a thousand resources take a megabyte.
+type buffers struct{ pool sync.Pool }
+
+// maxBuffer bounds what is kept of one.
+const maxBuffer = 8 << 20
+
+func (p *buffers) get() []byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
+func (p *buffers) put(b []byte) {
+	if cap(b) > 0 && cap(b) <= maxBuffer {
+		p.pool.Put(&b)
+	}
+}

@@ -90,6 +90,7 @@ type Server struct {
 	started    vigil.Instant
 	operations map[string][]*Operation
 	packers    packers
+	buffers    buffers
 	capability statements
 	seal       sealer
 }

@@ -156,30 +156,40 @@ func (s *Server) send(w http.ResponseWriter, c *call, a *answer) {
 		s.pour(w, c, a)
 		return
 	}
-	body := a.body
 	if len(a.outcome) > 0 {
-		body = a.outcome
+		a.body, a.parts = a.outcome, nil
 	}
-	if len(body) == 0 {
+	parts, err := s.written(c, a)
+	if err != nil {
+		s.c.Log.ErrorContext(c.http.Context(), "an answer cannot be written in its form", "error", err)
+		c.form, a.status = jsonForm, http.StatusInternalServerError
+		parts = [][]byte{AppendOutcome(nil, Issue{Code: "exception", Text: "the answer cannot be written in this form"})}
+	}
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	if size == 0 {
 		w.WriteHeader(a.status)
 		return
 	}
-	body, err := s.written(c, body)
-	if err != nil {
-		s.c.Log.ErrorContext(c.http.Context(), "an answer cannot be written in its form", "error", err)
-		c.form, c.shape.pretty, a.status = jsonForm, false, http.StatusInternalServerError
-		body = AppendOutcome(nil, Issue{Code: "exception", Text: "the answer cannot be written in this form"})
-	}
 	h.Set("Content-Type", c.form.mediaType())
 	h.Set("Vary", "Accept, Accept-Encoding, Prefer")
-	if len(body) >= worthPacking && c.method != http.MethodHead && takesGzip(c.http) {
-		body = s.packers.pack(body)
+	if size >= worthPacking && c.method != http.MethodHead && takesGzip(c.http) {
+		parts = [][]byte{s.packers.pack(parts)}
+		size = len(parts[0])
 		h.Set("Content-Encoding", "gzip")
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(size))
 	w.WriteHeader(a.status)
-	if c.method != http.MethodHead {
-		_, _ = w.Write(body) // the client may be gone; nobody is left to tell
+	for _, p := range parts {
+		if c.method == http.MethodHead {
+			break
+		}
+		_, _ = w.Write(p) // the client may be gone; nobody is left to tell
+	}
+	if a.done != nil {
+		a.done()
 	}
 }
 
@@ -199,16 +209,19 @@ func (s *Server) pour(w http.ResponseWriter, c *call, a *answer) {
 }
 
 // written puts a resource into the form that the client wants.
-func (s *Server) written(c *call, body []byte) ([]byte, error) {
-	if c.form == xmlForm {
-		return s.toXML(body, c.shape.pretty)
+func (s *Server) written(c *call, a *answer) ([][]byte, error) {
+	switch {
+	case c.form == xmlForm && (len(a.body) > 0 || a.parts != nil):
+		x, err := s.toXML(a.whole(), c.shape.pretty)
+		return [][]byte{x}, err
+	case c.shape.pretty && (len(a.body) > 0 || a.parts != nil):
+		var b bytes.Buffer
+		err := json.Indent(&b, a.whole(), "", "  ")
+		return [][]byte{b.Bytes()}, err
+	case a.parts != nil:
+		return a.parts, nil
 	}
-	if !c.shape.pretty {
-		return body, nil
-	}
-	var b bytes.Buffer
-	err := json.Indent(&b, body, "", "  ")
-	return b.Bytes(), err
+	return [][]byte{a.body}, nil
 }
 
 // worthPacking is the size from which a body is packed: below it, the packet on
@@ -231,15 +244,16 @@ func takesGzip(r *http.Request) bool {
 // megabyte.
 type packers struct{ pool sync.Pool }
 
-func (p *packers) pack(body []byte) []byte {
+func (p *packers) pack(parts [][]byte) []byte {
 	var b bytes.Buffer
-	b.Grow(len(body)/4 + 64)
 	z, ok := p.pool.Get().(*gzip.Writer)
 	if !ok {
 		z, _ = gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level is one that there is
 	}
 	z.Reset(&b)
-	_, _ = z.Write(body) // into memory
+	for _, part := range parts {
+		_, _ = z.Write(part) // into memory
+	}
 	_ = z.Close()
 	p.pool.Put(z)
 	return b.Bytes()

@@ -27,8 +27,9 @@ const maxBefore = 20
 
 // A page is what one answer has of the matches.
 type page struct {
-	matches        []match
-	whole          bool // nothing is left out in front or behind
+	n              int
+	matches        []match // those that something is to be included for
+	whole          bool    // nothing is left out in front or behind
 	next, previous *turn
 }
 
@@ -41,8 +42,8 @@ func (h *hunt) seal(t *turn) string {
 	return h.s.seal.close(h.purpose(), raw)
 }
 
-// page reads the matches of the page that is asked for.
-func (h *hunt) page(ctx context.Context) (*page, error) {
+// page puts the matches of the page that is asked for into a Bundle.
+func (h *hunt) page(ctx context.Context, b *bundle) (*page, error) {
 	var from turn
 	if h.q.Cursor != "" {
 		raw, err := h.s.seal.open(h.purpose(), h.q.Cursor)
@@ -58,6 +59,7 @@ func (h *hunt) page(ctx context.Context) (*page, error) {
 		return nil, costly(err)
 	}
 	p := &page{}
+	var last ending
 	for {
 		m, err := st.next(ctx)
 		if err != nil {
@@ -67,14 +69,21 @@ func (h *hunt) page(ctx context.Context) (*page, error) {
 			p.whole = h.q.Cursor == ""
 			break
 		}
-		if len(p.matches) == h.count {
-			p.next = from.behind(p.matches)
+		if p.n == h.count {
+			p.next = from.behind(&last)
 			break
 		}
-		if m.from > 0 {
-			m.body = slices.Clone(m.body)
+		p.n++
+		last.note(m)
+		if err := h.add(b, m, "match"); err != nil {
+			return nil, err
 		}
-		p.matches = append(p.matches, *m)
+		if len(h.q.Includes) > 0 {
+			if m.from > 0 {
+				m.body = slices.Clone(m.body)
+			}
+			p.matches = append(p.matches, *m)
+		}
 	}
 	if n := len(from.Before); h.q.Cursor != "" {
 		p.previous = &turn{}
@@ -86,19 +95,34 @@ func (h *hunt) page(ctx context.Context) (*page, error) {
 	return p, nil
 }
 
-// behind is the turn after some matches.
-func (t *turn) behind(matches []match) *turn {
+// An ending is where a page ends: the last match of each stream.
+type ending struct {
+	marks []vigil.ResourceMark
+	seen  []bool
+	rank  string
+}
+
+func (e *ending) note(m *match) {
+	for len(e.marks) <= m.from {
+		e.marks, e.seen = append(e.marks, vigil.ResourceMark{}), append(e.seen, false)
+	}
+	e.marks[m.from], e.seen[m.from], e.rank = m.mark, true, m.rank
+}
+
+// behind is the turn after a page.
+func (t *turn) behind(e *ending) *turn {
 	out := &turn{Marks: slices.Clone(t.Marks), Rank: t.Rank}
-	for i := range matches {
-		m := &matches[i]
-		if m.rank != "" {
-			out.Rank = []byte(m.rank)
-			continue
+	if e.rank != "" {
+		out.Rank = []byte(e.rank)
+	} else {
+		for i := range e.marks {
+			if len(out.Marks) <= i {
+				out.Marks = append(out.Marks, nil)
+			}
+			if e.seen[i] {
+				out.Marks[i] = &e.marks[i]
+			}
 		}
-		for len(out.Marks) <= m.from {
-			out.Marks = append(out.Marks, nil)
-		}
-		out.Marks[m.from] = &m.mark
 	}
 	if t.begins() {
 		before := *t
