@@ -162,3 +162,19 @@ func TestOpenPackRefuses(t *testing.T) {
 		t.Error("damage was not seen")
 	}
 }
+
+func FuzzParam(f *testing.F) {
+	f.Add(`{"resourceType":"SearchParameter","url":"u","code":"c","type":"token","base":["Patient"],"expression":"Patient.a | (Patient.b as x) | 'a|b'"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := ParseParam([]byte(text))
+		if err != nil {
+			return
+		}
+		for _, b := range p.Bases {
+			if got := p.For(b); len(got) > 2*len(p.Expression)+2 {
+				t.Errorf("%q of %q", got, p.Expression)
+			}
+		}
+		R4().WithParams(p)
+	})
+}

@@ -183,3 +183,57 @@ func FuzzValueSet(f *testing.F) {
 		}
 	})
 }
+
+func FuzzCodeSystem(f *testing.F) {
+	f.Add(`{"resourceType":"CodeSystem","url":"s","content":"complete","concept":[{"code":"a","concept":[{"code":"b"}]},{"code":"c","property":[{"code":"parent","valueCode":"b"}]}]}`, "a", "c")
+	f.Add(`{"resourceType":"CodeSystem","url":"s","caseSensitive":false,"concept":[{"code":"A","property":[{"code":"child","valueCode":"A"},{"code":"parent","valueCode":"B"}]},{"code":"B","property":[{"code":"parent","valueCode":"A"}]}]}`, "a", "B")
+	f.Fuzz(func(t *testing.T, text, a, b string) {
+		cs, err := schema.ParseCodeSystem([]byte(text))
+		if err != nil || cs.URL == "" || schema.R4().CodeSystem(cs.URL) != nil {
+			return
+		}
+		s := &stored{systems: map[string]*schema.CodeSystem{cs.URL: cs}}
+		terms := New(schema.R4(), s)
+		one, oneErr := terms.Subsumes(Coding{System: cs.URL, Code: a}, Coding{System: cs.URL, Code: b})
+		other, otherErr := terms.Subsumes(Coding{System: cs.URL, Code: b}, Coding{System: cs.URL, Code: a})
+		if (oneErr == nil) != (otherErr == nil) {
+			t.Fatalf("%v but %v", oneErr, otherErr)
+		}
+		// In a circle each of two codes subsumes the other.
+		if one == Equivalent != (other == Equivalent) || one == NotSubsumed != (other == NotSubsumed) {
+			t.Fatalf("%s is %s, %s is %s", a, one, b, other)
+		}
+		if _, err := terms.Lookup(Coding{System: cs.URL, Code: a}, "de"); (err == nil) != (newSystem(cs).place(a) >= 0) && cs.Content != "supplement" {
+			t.Fatalf("look up %q: %v", a, err)
+		}
+	})
+}
+
+// TestMapsInCircles has a map whose groups all refer to the map itself.
+func TestMapsInCircles(t *testing.T) {
+	group := `{"source":"s","target":"t","element":[{"code":"a","target":[{"code":"b"}]}],"unmapped":{"mode":"other-map","url":"m"}}`
+	m, err := schema.ParseConceptMap([]byte(`{"resourceType":"ConceptMap","url":"m","group":[` + strings.Repeat(group+",", 50) + group + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terms := New(schema.R4(), &stored{maps: []*schema.ConceptMap{m}})
+	if ms, err := terms.Translate(Translate{Codings: []Coding{{System: "s", Code: "x"}}}); err != nil || len(ms) > 0 {
+		t.Errorf("got %v, %v", ms, err)
+	}
+}
+
+func FuzzConceptMap(f *testing.F) {
+	f.Add(`{"resourceType":"ConceptMap","url":"m","group":[{"source":"s","target":"t","element":[{"code":"a","target":[{"code":"b"}]}],"unmapped":{"mode":"other-map","url":"m"}}]}`, "x")
+	f.Fuzz(func(t *testing.T, text, code string) {
+		m, err := schema.ParseConceptMap([]byte(text))
+		if err != nil {
+			return
+		}
+		terms := New(schema.R4(), &stored{maps: []*schema.ConceptMap{m}})
+		for _, back := range []bool{false, true} {
+			if _, err := terms.Translate(Translate{Map: m, Reverse: back, Codings: []Coding{{Code: code}}}); err != nil && vigil.KindOf(err) != vigil.TooLarge {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -11,6 +11,7 @@ package terms
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,8 +54,27 @@ type Terms struct {
 // cache holds what was worked out of one generation of the sources.
 type cache struct {
 	generation uint64
-	codes      sync.Map // canonical → *Codes
 	systems    sync.Map // *schema.CodeSystem → *system
+	mu         sync.Mutex
+	codes      atomic.Pointer[map[string]*Codes] // by canonical; copied when one is added, since it is read so much more often
+}
+
+func (c *cache) load(canonical string) *Codes {
+	if m := c.codes.Load(); m != nil {
+		return (*m)[canonical]
+	}
+	return nil
+}
+
+func (c *cache) store(canonical string, codes *Codes) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := map[string]*Codes{}
+	if old := c.codes.Load(); old != nil {
+		maps.Copy(m, *old)
+	}
+	m[canonical] = codes
+	c.codes.Store(&m)
 }
 
 // New answers questions on a set of definitions and more sources; what the set
@@ -160,8 +180,7 @@ func unknown(format string, args ...any) error {
 // what an element of type code asks.
 func (t *Terms) Has(valueSet, system, code string) Answer {
 	c := t.now()
-	if v, ok := c.codes.Load(valueSet); ok {
-		codes, _ := v.(*Codes)
+	if codes := c.load(valueSet); codes != nil {
 		return codes.Has(system, code)
 	}
 	codes, err := t.compile(c, valueSet, nil)
@@ -186,8 +205,7 @@ func (t *Terms) In(vs *schema.ValueSet) (*Codes, error) {
 const maxImports = 16
 
 func (t *Terms) compile(c *cache, canonical string, active map[string]bool) (*Codes, error) {
-	if v, ok := c.codes.Load(canonical); ok {
-		codes, _ := v.(*Codes)
+	if codes := c.load(canonical); codes != nil {
 		return codes, nil
 	}
 	if active[canonical] || len(active) >= maxImports {
@@ -210,7 +228,7 @@ func (t *Terms) compile(c *cache, canonical string, active map[string]bool) (*Co
 	if err != nil {
 		return nil, err
 	}
-	c.codes.Store(canonical, codes)
+	c.store(canonical, codes)
 	return codes, nil
 }
 

@@ -42,7 +42,7 @@ func (t *Terms) Translate(q Translate) ([]Match, error) {
 			if q.Reverse {
 				out = append(out, backward(m, c, q)...)
 			} else {
-				out = append(out, t.forward(m, c, q, 0)...)
+				out = append(out, t.forward(m, c, q, map[*schema.ConceptMap]bool{})...)
 			}
 			if len(out) > maxPage {
 				return nil, errTooMany
@@ -89,10 +89,12 @@ func fits(asked, have string) bool {
 	return a == h
 }
 
-func (t *Terms) forward(m *schema.ConceptMap, c Coding, q Translate, depth int) []Match {
-	if !fits(q.Source, m.Source) || !fits(q.Target, m.Target) {
+// forward asks a map, and those to which it refers; each of them once.
+func (t *Terms) forward(m *schema.ConceptMap, c Coding, q Translate, seen map[*schema.ConceptMap]bool) []Match {
+	if !fits(q.Source, m.Source) || !fits(q.Target, m.Target) || seen[m] {
 		return nil
 	}
+	seen[m] = true
 	var out []Match
 	for i := range m.Groups {
 		g := &m.Groups[i]
@@ -110,7 +112,7 @@ func (t *Terms) forward(m *schema.ConceptMap, c Coding, q Translate, depth int) 
 			}
 		}
 		if !found && g.Unmapped != nil {
-			out = append(out, t.unmapped(m, g, c, q, depth)...)
+			out = append(out, t.unmapped(m, g, c, q, seen)...)
 		}
 	}
 	return out
@@ -124,22 +126,19 @@ func equivalence(s string) string {
 }
 
 // unmapped does what a group says of codes that it does not list.
-func (t *Terms) unmapped(m *schema.ConceptMap, g *schema.MapGroup, c Coding, q Translate, depth int) []Match {
+func (t *Terms) unmapped(m *schema.ConceptMap, g *schema.MapGroup, c Coding, q Translate, seen map[*schema.ConceptMap]bool) []Match {
 	switch g.Unmapped.Mode {
 	case "provided":
 		return []Match{{"equal", Coding{g.Target, g.TargetVersion, c.Code, c.Display}, m.URL, nil}}
 	case "fixed":
 		return []Match{{"inexact", Coding{g.Target, g.TargetVersion, g.Unmapped.Code, g.Unmapped.Display}, m.URL, nil}}
 	case "other-map":
-		if depth >= maxImports {
-			return nil
-		}
 		maps, err := t.mapsFor(Translate{URL: g.Unmapped.URL})
 		if err != nil {
 			return nil
 		}
 		q.Source, q.Target = "", ""
-		return t.forward(maps[0], c, q, depth+1)
+		return t.forward(maps[0], c, q, seen)
 	}
 	return nil
 }
