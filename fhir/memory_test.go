@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -340,5 +339,3 @@ func link(body map[string]any, relation string) string {
 	}
 	return ""
 }
-
-var nan = math.NaN()

@@ -26,7 +26,7 @@ func BenchmarkCreate(b *testing.B) {
 	b.SetParallelism(32)
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
-			r := httptest.NewRequest("POST", base+"/Observation", strings.NewReader(blood)).WithContext(ctx)
+			r := httptest.NewRequest(http.MethodPost, base+"/Observation", strings.NewReader(blood)).WithContext(ctx)
 			r.Header.Set("Content-Type", "application/fhir+json")
 			w := httptest.NewRecorder()
 			s.server.ServeHTTP(w, r)
@@ -46,7 +46,7 @@ func BenchmarkPrepare(b *testing.B) {
 	ctx := vigil.WithActor(context.Background(), vigil.LocalAdmin())
 	b.ReportAllocs()
 	for b.Loop() {
-		r := httptest.NewRequest("POST", base+"/Observation", strings.NewReader(blood)).WithContext(ctx)
+		r := httptest.NewRequest(http.MethodPost, base+"/Observation", strings.NewReader(blood)).WithContext(ctx)
 		r.Header.Set("Content-Type", "application/fhir+json")
 		w := httptest.NewRecorder()
 		s.server.ServeHTTP(w, r)
@@ -71,7 +71,7 @@ func (sink) At() vigil.Instant                                               { r
 func BenchmarkRead(b *testing.B) {
 	s := newSite(b)
 	id := s.want(201, "POST", "Observation", blood).text("id")
-	r := httptest.NewRequest("GET", base+"/Observation/"+id, nil)
+	r := httptest.NewRequest(http.MethodGet, base+"/Observation/"+id, nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()
@@ -89,7 +89,7 @@ func BenchmarkSearch(b *testing.B) {
 		entries = append(entries, entryOf("", "POST", "Observation", strings.Replace(blood, "T10:00:00Z", fmt.Sprintf("T10:%02d:%02dZ", i/60, i%60), 1)))
 	}
 	s.want(200, "POST", "", bundleOf("batch", entries...))
-	r := httptest.NewRequest("GET", base+"/Observation?patient=anna&code=http://loinc.org|85354-9&_sort=-date&_count=50", nil)
+	r := httptest.NewRequest(http.MethodGet, base+"/Observation?patient=anna&code=http://loinc.org|85354-9&_sort=-date&_count=50", nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()

@@ -23,6 +23,9 @@ type draft struct {
 
 // draft works out what a resource will be found by.
 func (s *Server) draft(typ string, doc *tree.Doc) *draft {
+	if s.c.Shape != nil {
+		doc = s.c.Shape(typ, doc)
+	}
 	keys := s.engine().Extract(doc.Root()).Keys()
 	return &draft{typ: typ, doc: doc, keys: keys, owner: ownerOf(typ, doc.Root())}
 }

@@ -58,6 +58,13 @@ type Config struct {
 	Engine func() *search.Engine
 	// Check validates what is written; nil takes everything.
 	Check func(ctx context.Context, doc *tree.Doc) []check.Issue
+	// Shape changes what clients write of a resource before it is kept; nil keeps
+	// it as it came.
+	Shape func(typ string, doc *tree.Doc) *tree.Doc
+	// Topics are the canonicals of what one can subscribe to, and Sockets is the
+	// path at which WebSockets bring notifications; "" for none.
+	Topics  []string
+	Sockets string
 	// Terms knows value sets for :in, :below and :above; nil when there are none.
 	Terms search.Terms
 	// Written is told what was written, after it is on disk; nil tells nobody.
