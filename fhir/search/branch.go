@@ -25,8 +25,10 @@ type branch struct {
 	bare *branch
 	// indexed says whether the keys of a resource hold the values.
 	indexed bool
-	single  bool       // there is at most one value in a resource
-	expr    *path.Expr // instead of a path
+	// ready says that the index holds them of all resources: it can be asked.
+	ready  bool
+	single bool       // there is at most one value in a resource
+	expr   *path.Expr // instead of a path
 }
 
 // An end is a type that values of a branch may have.

@@ -31,6 +31,8 @@ type param struct {
 	// usual says that most resources have a value: then the index holds who has
 	// none, else who has one.
 	usual bool
+	// pending says that the index does not hold the values of all resources yet.
+	pending bool
 	// silent says that the index holds nothing about values being there.
 	silent bool
 	places []place // of a composite
@@ -85,7 +87,7 @@ func (e *Engine) compile(t *schema.Type) *model {
 
 // param adds a parameter to the model.
 func (c *compiler) param(def *schema.Param) {
-	p := &param{Param: def, kind: kindOf(def.Kind)}
+	p := &param{Param: def, kind: kindOf(def.Kind), pending: slices.Contains(c.e.c.Pending, def.URL)}
 	name := c.m.name + "." + def.Code
 	p.parts = [2]uint64{c.e.c.Key.sum([]byte("there " + name)), c.e.c.Key.sum([]byte("not there " + name))}
 	if p.kind == 0 {
@@ -170,7 +172,14 @@ func (c *compiler) branch(p *param, w way, ends []end, restricted bool) *branch 
 		b.bare = c.branch(p, bare, ends, restricted)
 		return b
 	}
-	b.indexed = b.indexed || p.Code != "_id" && p.Code != "_lastUpdated" && p.kind != Special
+	return c.keep(p, b)
+}
+
+// keep notes that the index holds the values of a branch for a parameter.
+func (c *compiler) keep(p *param, b *branch) *branch {
+	is := p.Code != "_id" && p.Code != "_lastUpdated" && p.kind != Special
+	b.indexed = b.indexed || is
+	b.ready = b.ready || is && !p.pending
 	return b
 }
 
@@ -214,14 +223,14 @@ func (c *compiler) expression(p *param, alt string) {
 	id := p.kind.String() + " =" + alt
 	b := c.m.byKey[id]
 	if b == nil {
-		b = &branch{id: len(c.m.branches), kind: p.kind, key: alt, hash: c.e.c.Key.sum([]byte(c.m.name + id)), expr: expr, indexed: p.kind != Special}
+		b = &branch{id: len(c.m.branches), kind: p.kind, key: alt, hash: c.e.c.Key.sum([]byte(c.m.name + id)), expr: expr}
 		b.bare = b
 		b.plainSpan = c.e.c.Key.hash(b.hash, byNumber, "", "")
 		c.m.byKey[id] = b
 		c.m.branches = append(c.m.branches, b)
 		c.m.exprs = append(c.m.exprs, b)
 	}
-	p.uses = append(p.uses, use{branch: b})
+	p.uses = append(p.uses, use{branch: c.keep(p, b)})
 }
 
 // presence decides how the index knows whether there is a value. Of what is

@@ -101,7 +101,7 @@ func (c *compiler) base(w *way, context way) *schema.Type {
 func (c *compiler) holding(w *way, k Kind, ends []end) *branch {
 	want := w.path(c.m.name)
 	for _, b := range c.m.branches {
-		if !b.indexed || b.kind != k || b.expr != nil || pathOf(b.key) != want {
+		if !b.ready || b.kind != k || b.expr != nil || pathOf(b.key) != want {
 			continue
 		}
 		has := func(e end) bool { return slices.ContainsFunc(b.ends, func(o end) bool { return o.of == e.of }) }

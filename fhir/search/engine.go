@@ -21,6 +21,11 @@ type Config struct {
 	// resources that somebody has stored. One with the code of a parameter of
 	// the schema takes its place.
 	Params []*schema.Param
+	// Pending are the addresses of parameters that the index does not know of all
+	// resources, because they were added and not all resources were indexed anew
+	// since. New keys are written for them; searches look at the resources
+	// themselves, so that they find everything at some cost.
+	Pending []string
 }
 
 // An Engine knows what resources are found by. It does not change, and many

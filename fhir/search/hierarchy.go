@@ -139,7 +139,7 @@ func (r *resolver) parents(ctx context.Context, of []Ref, found func(Ref)) error
 func (p *planner) hierarchy(def *param, e *expr) (any []vigil.ResourceTest, ok bool) {
 	for i := range def.uses {
 		b := def.uses[i].bare
-		if !b.indexed || e.mod == "below" && p.q.engine.addresses(def) {
+		if !b.ready || e.mod == "below" && p.q.engine.addresses(def) {
 			return nil, false
 		}
 		var t []uint64

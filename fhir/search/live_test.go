@@ -103,6 +103,21 @@ func TestParametersAtRunTime(t *testing.T) {
 	if testEngine().Param("Device", "battery") != nil || e.Param("Device", "battery") == nil || len(e.Searchable("Device")) != len(testEngine().Searchable("Device"))+1 {
 		t.Error("an engine changed")
 	}
+	// until all resources are indexed anew, the index is not asked
+	c := e.c
+	c.Pending = []string{"urn:battery"}
+	waiting, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range []string{"battery=80", "battery:missing=false", "battery:missing=true"} {
+		if p := ask(t, waiting, "Device", raw).Plan(); len(p.Query.All) > 0 || !p.Check {
+			t.Errorf("%s: %+v", raw, p)
+		}
+	}
+	if len(waiting.Extract(root).Keys().Tokens) != len(e.Extract(root).Keys().Tokens) {
+		t.Error("keys are not written for what is pending")
+	}
 	// one that only FHIRPath can evaluate
 	e, err = live(`{"resourceType":"SearchParameter","url":"urn:names","code":"names","base":["Patient"],"type":"number","expression":"Patient.name.given.count()"}`)
 	if err != nil {

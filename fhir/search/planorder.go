@@ -139,7 +139,7 @@ func (p *planner) order(lines *vigil.ResourceSlice) (o vigil.ResourceOrder, sort
 		return vigil.ResourceOrder{}, false
 	}
 	def := p.q.engine.model(p.q.Types[0]).params[keys[0].Param]
-	if def == nil || len(def.uses) != 1 || def.uses[0].bare != def.uses[0].branch {
+	if def == nil || len(def.uses) != 1 || def.uses[0].bare != def.uses[0].branch || !def.uses[0].ready {
 		return vigil.ResourceOrder{}, false
 	}
 	b := def.uses[0].branch
@@ -164,7 +164,7 @@ func (p *planner) chain(e *expr) test {
 			continue
 		}
 		for i := range def.uses {
-			if !def.uses[i].bare.indexed {
+			if !def.uses[i].bare.ready {
 				return test{}
 			}
 			if len(e.refs)*len(def.uses) > maxTokens {

@@ -58,7 +58,7 @@ func (p *planner) uses(def *param, e *expr) (any []vigil.ResourceTest, ok, sure 
 	sure = true
 	for i := range def.uses {
 		u := &def.uses[i]
-		if !u.bare.indexed {
+		if !u.bare.ready {
 			return nil, false, false
 		}
 		for j := range e.vals {
@@ -75,7 +75,7 @@ func (p *planner) uses(def *param, e *expr) (any []vigil.ResourceTest, ok, sure 
 
 // missing is about what the index expects.
 func (p *planner) missing(def *param, e *expr) ([]vigil.ResourceTest, bool) {
-	if def.silent {
+	if def.silent || def.pending {
 		return nil, false
 	}
 	var any []vigil.ResourceTest
