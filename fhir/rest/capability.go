@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
@@ -61,7 +63,9 @@ func (s *Server) capabilities(base string, engine *search.Engine) []byte {
 	w.Text("fhirVersion", "4.0.1")
 	texts(w, "format", "application/fhir+json", "application/fhir+xml", "json", "xml")
 	texts(w, "patchFormat", "application/json-patch+json", "application/xml-patch+xml", "application/fhir+json", "application/fhir+xml")
-	w.Name("rest").Array().Object().Text("mode", "server")
+	w.Name("rest").Array().Object()
+	s.socketCapability(w, base)
+	w.Text("mode", "server")
 	w.Text("documentation", "Observations, DeviceMetrics and Provenances of readings are projected from series; what is written on one becomes a stored version of it. Parameters that are not known are reported in an OperationOutcome entry, or refused with Prefer: handling=strict.")
 	w.Name("resource").Array()
 	for _, typ := range engine.Schema().Resources() {
@@ -91,7 +95,11 @@ func compartments() []string {
 
 // typeCapability writes what can be done with one type.
 func (s *Server) typeCapability(w *tree.Writer, typ string, engine *search.Engine) {
-	w.Object().Text("type", typ).Text("profile", "http://hl7.org/fhir/StructureDefinition/"+typ)
+	w.Object()
+	if typ == "Subscription" {
+		s.topicCapability(w)
+	}
+	w.Text("type", typ).Text("profile", "http://hl7.org/fhir/StructureDefinition/"+typ)
 	w.Name("interaction").Array()
 	for _, code := range [...]string{"read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"} {
 		w.Object().Text("code", code).End()
@@ -185,4 +193,45 @@ func texts(w *tree.Writer, name string, list ...string) {
 		w.String(t)
 	}
 	w.End()
+}
+
+// The extensions that tell of subscriptions: one of R4
+// (extension-capabilitystatement-websocket.html), and one of the Subscriptions R5
+// Backport guide.
+const (
+	socketExtension = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
+	topicExtension  = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+	topicProfile    = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription"
+)
+
+// socketCapability says where WebSockets bring notifications.
+func (s *Server) socketCapability(w *tree.Writer, base string) {
+	if s.c.Sockets == "" {
+		return
+	}
+	w.Name("extension").Array().Object().Text("url", socketExtension).Text("valueUri", socketURL(base, s.c.Sockets)).End().End()
+}
+
+// socketURL is a path beside the base, as the address of a WebSocket.
+func socketURL(base, path string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return path
+	}
+	u.Path = path
+	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
+	return u.String()
+}
+
+// topicCapability lists what one can subscribe to.
+func (s *Server) topicCapability(w *tree.Writer) {
+	if len(s.c.Topics) == 0 {
+		return
+	}
+	w.Name("extension").Array()
+	for _, t := range s.c.Topics {
+		w.Object().Text("url", topicExtension).Text("valueCanonical", t).End()
+	}
+	w.End()
+	texts(w, "supportedProfile", topicProfile)
 }

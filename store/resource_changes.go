@@ -1,0 +1,62 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/vigil-iomt/vigil"
+)
+
+// ResourceChanges returns versions of resources of some types in the order in
+// which they were written, deletions included, behind a write; at most limit of
+// them. Their Keys are not filled in.
+func (db *DB) ResourceChanges(ctx context.Context, types []string, after int64, limit int) ([]vigil.Resource, error) {
+	if len(types) == 0 {
+		return nil, nil
+	}
+	nos, err := db.typeNumbers(ctx, types)
+	if err != nil {
+		return nil, err
+	}
+	// The versions of each type are in order; together they are sorted.
+	var all []vigil.Resource
+	upTo := int64(math.MaxInt64)
+	for _, no := range nos {
+		some, err := db.changesOf(ctx, no, after, upTo, limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		slices.SortFunc(all, func(a, b vigil.Resource) int { return cmp.Compare(a.Written, b.Written) })
+		if len(all) >= limit {
+			all = all[:limit]
+			upTo = all[limit-1].Written
+		}
+	}
+	return all, nil
+}
+
+// changesOf reads versions of one type behind a write up to another.
+func (db *DB) changesOf(ctx context.Context, no, after, upTo int64, limit int) ([]vigil.Resource, error) {
+	half := func(table, columns string) string {
+		return `SELECT ` + columns + ` FROM ` + table + ` WHERE type = $1 AND written > $2 AND written <= $3`
+	}
+	columns := resourceColumns + `, id, body`
+	older := resourceColumns + `, (SELECT id FROM resources r WHERE r.rid = v.rid) AS id, body`
+	return db.readVersions(ctx, `SELECT `+columns+` FROM (`+half("resources", columns)+` UNION ALL `+half("resource_versions v", older)+
+		`) AS h ORDER BY written LIMIT $4`, no, after, upTo, limit)
+}
+
+// LastWrite returns the number of the newest write of the record, 0 when there
+// was none.
+func (db *DB) LastWrite(ctx context.Context) (last int64, err error) {
+	err = db.rd.each(ctx, func(rows scanner) error {
+		if err := rows.Scan(&last); err != nil {
+			return fault("read last write", err)
+		}
+		return nil
+	}, `SELECT written FROM resource_clock`)
+	return last, err
+}
