@@ -25,7 +25,16 @@ type Operation struct {
 	// Methods are those it takes beside POST and, unless it affects something,
 	// GET.
 	Methods []string
+	// Raw says that the operation reads the body itself, whatever it is.
+	Raw bool
+	// Foreign says that it answers in forms that are none of FHIR: it looks at
+	// Accept and at _format itself.
+	Foreign bool
 	Handle  func(ctx context.Context, in *Invocation) (*Result, error)
+	// Serve is there instead of Handle for operations that speak HTTP
+	// themselves, such as those that take more than fits into memory. The body
+	// has not been read. They are no entries of Bundles.
+	Serve func(w http.ResponseWriter, r *http.Request, in *Invocation) error
 }
 
 // An Invocation is one use of an operation.
@@ -43,6 +52,12 @@ type Invocation struct {
 	Accept string // what the client takes, for answers that are no resources
 	Now    vigil.Instant
 	Actor  vigil.Actor
+	Path   []string // what follows the name in the address, for operations that Serve
+	// Raw is the body of a Raw operation, of the type Media.
+	Raw   []byte
+	Media string
+
+	server *Server
 }
 
 // A Result is what an operation gives back.
@@ -75,11 +90,27 @@ func (o *Operation) at(level, typ string) bool {
 	return o.Instance && (len(o.Types) == 0 || slices.Contains(o.Types, typ))
 }
 
+// named tells whether there are operations at a type that is none of FHIR R4,
+// such as ViewDefinition.
+func (s *Server) named(typ string) bool {
+	for _, list := range s.operations {
+		for _, o := range list {
+			if slices.Contains(o.Types, typ) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // operate finds the operation that an address names.
 func (s *Server) operate(c *call, level, name string) (step, error) {
 	for _, o := range s.operations[strings.TrimPrefix(name, "$")] {
-		if !o.at(level, c.typ) {
+		if !o.at(level, c.typ) || level == "system" && len(c.path) > 1 && o.Serve == nil {
 			continue
+		}
+		if o.Foreign {
+			c.unspoken = nil
 		}
 		run := func(ctx context.Context, c *call) (*answer, error) { return s.invoke(ctx, c, o) }
 		scope := "system"
@@ -103,28 +134,16 @@ func (s *Server) operate(c *call, level, name string) (step, error) {
 func (s *Server) invoke(ctx context.Context, c *call, o *Operation) (*answer, error) {
 	in := &Invocation{
 		Method: c.method, Type: c.typ, ID: c.id, RawQuery: c.query, Base: c.base, Strict: c.prefer.strict, Async: c.prefer.async,
-		Now: c.now, Actor: c.actor,
+		Now: c.now, Actor: c.actor, Media: c.media, server: s,
 	}
 	if c.http != nil {
 		in.Accept = c.http.Header.Get("Accept")
 	}
-	form := strings.HasPrefix(c.media, "application/x-www-form-urlencoded")
-	if c.method == http.MethodPost && !form {
-		if err := c.load(); err != nil {
-			return nil, err
-		}
-		if len(c.body) > 0 {
-			var err error
-			if in.Body, _, err = s.resource(c, ""); err != nil {
-				return nil, err
-			}
-		}
-	} else if form {
-		raw, err := c.parameters()
-		if err != nil {
-			return nil, err
-		}
-		in.RawQuery = raw
+	if o.Serve != nil {
+		return s.handOver(ctx, c, o, in)
+	}
+	if err := s.takeBody(c, o, in); err != nil {
+		return nil, err
 	}
 	var err error
 	if in.Query, err = url.ParseQuery(in.RawQuery); err != nil {
@@ -139,4 +158,45 @@ func (s *Server) invoke(ctx context.Context, c *call, o *Operation) (*answer, er
 		a.status = http.StatusOK
 	}
 	return a, nil
+}
+
+// takeBody reads what was sent to an operation: a resource, a form, or what the
+// operation reads itself.
+func (s *Server) takeBody(c *call, o *Operation, in *Invocation) error {
+	if c.method == http.MethodGet || c.method == http.MethodHead {
+		return nil
+	}
+	if strings.HasPrefix(c.media, "application/x-www-form-urlencoded") {
+		raw, err := c.parameters()
+		in.RawQuery = raw
+		return err
+	}
+	if err := c.load(); err != nil || len(c.body) == 0 {
+		return err
+	}
+	if o.Raw {
+		in.Raw = c.body
+		return nil
+	}
+	var err error
+	in.Body, _, err = s.resource(c, "")
+	return err
+}
+
+// handOver lets an operation answer by itself.
+func (s *Server) handOver(ctx context.Context, c *call, o *Operation, in *Invocation) (*answer, error) {
+	if c.nested() {
+		return nil, notSupported(http.StatusBadRequest, "$%s is no entry of a Bundle", o.Name).at("request.url")
+	}
+	var err error
+	if in.Query, err = url.ParseQuery(in.RawQuery); err != nil {
+		return nil, bad("the parameters are not encoded rightly")
+	}
+	if c.typ == "" {
+		in.Path = c.path[1:]
+	}
+	if err := o.Serve(c.w, c.http.WithContext(ctx), in); err != nil {
+		return nil, err
+	}
+	return nil, nil
 }

@@ -97,10 +97,10 @@ func (s *Server) route(c *call) (step, error) {
 		return c.pick(table{http.MethodPost: {"system.search", s.search, false}})
 	case p[0] == "_history" && len(p) == 1:
 		return c.pick(table{http.MethodGet: {"system.history", s.history, false}})
-	case p[0][0] == '$' && len(p) == 1:
+	case p[0][0] == '$':
 		return s.operate(c, "system", p[0])
 	}
-	if !s.known(p[0]) {
+	if !s.known(p[0]) && (len(p) != 2 || p[1][0] != '$' || !s.named(p[0])) {
 		return step{}, notSupported(http.StatusNotFound, "%s is no type of resource in FHIR R4", clip(p[0]))
 	}
 	c.typ = p[0]
@@ -174,6 +174,9 @@ func (s *Server) routeCompartment(c *call, rest []string) (step, error) {
 // do answers a call: what it asks for, whether it may, then the interaction.
 func (s *Server) do(ctx context.Context, c *call) (*answer, error) {
 	st, err := s.route(c)
+	if c.unspoken != nil {
+		return nil, c.unspoken
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, c, err)
 		return
 	}
-	s.send(w, c, a)
+	if a != nil { // an operation may have answered by itself
+		s.send(w, c, a)
+	}
 }
 
 // receive makes the call of a request. There is one even when it fails, so that
@@ -50,9 +52,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (*call, error) 
 	if err != nil {
 		return c, bad("the query part of the address is not encoded rightly")
 	}
-	if c.form, err = wanted(r, values.Get("_format")); err != nil {
-		return c, err
-	}
+	c.form, c.unspoken = wanted(r, values.Get("_format"))
 	if c.shape, err = shapeOf(values); err != nil {
 		return c, err
 	}
@@ -107,7 +107,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 
 // shaped cuts the resource of an answer down to what the client wants.
 func (s *Server) shaped(c *call, a *answer) error {
-	if a.typ == "" || len(a.body) == 0 || !c.shape.cuts() {
+	if a == nil || a.typ == "" || len(a.body) == 0 || !c.shape.cuts() {
 		return nil
 	}
 	var err error
