@@ -25,6 +25,7 @@ type call struct {
 	prefer                                             preference
 	form                                               form // of the answer
 	shape                                              shape
+	unspoken                                           error // no form that is asked for is spoken here
 
 	media string // of the body
 	body  []byte
