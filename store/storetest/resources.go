@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -92,7 +93,7 @@ func keepsResources(t *testing.T, b *bench) {
 		}
 	}
 	newest, err := b.db.Resource(b.ctx, "Observation", someUUID)
-	if err != nil || !newest.Deleted || newest.Version != 5 || newest.Body != nil || newest.Method != "DELETE" {
+	if err != nil || !newest.Deleted || newest.Version != 5 || newest.Body != nil || newest.Method != http.MethodDelete {
 		t.Errorf("the newest version is %+v, %v", newest, err)
 	}
 	for _, v := range []int64{0, 6, -1} {
