@@ -2,6 +2,7 @@ package terms
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/vigil-iomt/vigil"
@@ -360,7 +361,7 @@ func (b *builder) listed(out *Codes, in *schema.Include, within []*Codes) {
 				if e.Display == "" {
 					e.Display = full.Display
 				}
-				e.Designations = append(e.Designations, full.Designations...)
+				e.Designations = slices.Concat(e.Designations, full.Designations)
 			}
 		}
 		candidates = append(candidates, e)

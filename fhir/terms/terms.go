@@ -168,6 +168,21 @@ func (t *Terms) implicitSets() map[string]string {
 	return out
 }
 
+// Defined returns a definition that is part of the specification or of a package
+// by its id, as in ValueSet/administrative-gender; nil if there is none.
+func (t *Terms) Defined(kind, id string) []byte {
+	for _, d := range t.set.Definitions(kind) {
+		if d.ID == id {
+			b, err := d.JSON()
+			if err != nil {
+				return nil
+			}
+			return b
+		}
+	}
+	return nil
+}
+
 // ErrUnknown says that something is asked about what is not loaded.
 var ErrUnknown = errors.New("not loaded")
 

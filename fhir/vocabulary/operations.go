@@ -30,14 +30,10 @@ func Operations(now func() *terms.Terms, record Record) []rest.Operation {
 					ask.Body = in.Body.Root()
 				}
 				if in.ID != "" {
-					r, err := record.Resource(ctx, in.Type, in.ID)
-					if err != nil {
+					var err error
+					if ask.Instance, err = instance(ctx, now(), record, in); err != nil {
 						return nil, err
 					}
-					if r.Deleted {
-						return nil, vigil.Errorf(vigil.NotFound, "%s/%s was deleted", in.Type, in.ID)
-					}
-					ask.Instance = r.Body
 				}
 				body, err := now().Operate(ask)
 				if err != nil {
@@ -48,4 +44,22 @@ func Operations(now func() *terms.Terms, record Record) []rest.Operation {
 		})
 	}
 	return out
+}
+
+// instance returns the resource at which an operation was invoked: a stored one,
+// else one of the specification or of a package.
+func instance(ctx context.Context, known *terms.Terms, record Record, in *rest.Invocation) ([]byte, error) {
+	r, err := record.Resource(ctx, in.Type, in.ID)
+	if vigil.KindOf(err) == vigil.NotFound {
+		if b := known.Defined(in.Type, in.ID); b != nil {
+			return b, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.Deleted {
+		return nil, vigil.Errorf(vigil.NotFound, "%s/%s was deleted", in.Type, in.ID)
+	}
+	return r.Body, nil
 }

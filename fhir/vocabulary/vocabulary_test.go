@@ -125,6 +125,7 @@ func TestOperations(t *testing.T) {
 	}{
 		{"ValueSet", "v", "expand", "count=1", "", `"total":4`, 0},
 		{"ValueSet", "v", "validate-code", "system=http://hl7.org/fhir/administrative-gender&code=male", "", `"valueBoolean":true`, 0},
+		{"ValueSet", "administrative-gender", "expand", "", "", `"total":4`, 0},
 		{"ValueSet", "gone", "expand", "", "", "", vigil.NotFound},
 		{"ValueSet", "none", "expand", "", "", "", vigil.NotFound},
 		{"CodeSystem", "", "lookup", "", `{"resourceType":"Parameters","parameter":[{"name":"coding","valueCoding":{"system":"http://hl7.org/fhir/administrative-gender","code":"male"}}]}`, `"Male"`, 0},
