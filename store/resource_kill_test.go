@@ -46,7 +46,9 @@ func TestResourcesSurviveAKill(t *testing.T) {
 		put(fmt.Sprint("q", i), 1, 1)
 	}
 	put("p19", 2, 5)
-	put("p1", 0, 1, 6)
+	put("p1", 0, 1, 6) // everything is in its place; from here on it waits
+	put("p1", 0, 1, 7)
+	put("r", 1, 1, 7)
 	copied := t.TempDir()
 	for _, name := range []string{"vigil.db", "vigil.db-wal", "record.db", "record.db-wal"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -68,7 +70,7 @@ func TestResourcesSurviveAKill(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for k, want := range map[uint64]int64{1: 23, 2: 9, 3: 8, 4: 1, 5: 1, 6: 1} {
+	for k, want := range map[uint64]int64{1: 24, 2: 9, 3: 8, 4: 1, 5: 1, 6: 0, 7: 2} {
 		q := vigil.ResourceQuery{All: []vigil.ResourceTest{{Tokens: []uint64{k}}}}
 		n, exact, err := after.CountResources(ctx, q)
 		hits, also := after.SelectResources(ctx, q)
@@ -77,8 +79,8 @@ func TestResourcesSurviveAKill(t *testing.T) {
 		}
 	}
 	for _, o := range []vigil.ResourceOrder{{By: vigil.BySpan, Param: 8, Desc: true}, {By: vigil.ByLine, Lines: []uint64{1}}} {
-		q := vigil.ResourceQuery{Order: o, Limit: 20, All: []vigil.ResourceTest{{Tokens: []uint64{2, 3, 4, 5, 6}}}}
-		if hits, err := after.SelectResources(ctx, q); len(hits) != 20 || err != nil {
+		q := vigil.ResourceQuery{Order: o, Limit: 30, All: []vigil.ResourceTest{{Tokens: []uint64{2, 3, 4, 5, 7}}}}
+		if hits, err := after.SelectResources(ctx, q); len(hits) != 21 || err != nil {
 			t.Errorf("%+v: %d, %v", o, len(hits), err)
 		}
 	}
