@@ -29,6 +29,8 @@ type group struct {
 	// first needed.
 	head, tail []byte
 	values     []valueFrame
+	profiles   []byte // ,"profile":[…] of meta, when the parts of needs are there
+	needs      []int
 }
 
 // A valueFrame is what stands around the value of one part.
@@ -56,7 +58,7 @@ func (g *group) codes() []vigil.Code {
 	if g.panel != nil {
 		return g.panel.Codes
 	}
-	return g.parts[0].Metric.Codes
+	return translated(g.parts[0].Metric.Codes)
 }
 
 // title is Observation.code.text.

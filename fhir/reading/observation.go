@@ -130,6 +130,9 @@ func (s *Source) appendObservation(dst []byte, r *reading) []byte {
 	dst = append(dst, `","lastUpdated":"`...)
 	dst = appendTime(dst, sum.arrived)
 	dst = append(dst, '"')
+	if r.conforms() {
+		dst = append(dst, r.g.profiles...)
+	}
 	if q := sum.quality & tagged; q != 0 {
 		dst = appendTags(dst, q)
 	}
@@ -164,6 +167,7 @@ func (s *Source) appendObservation(dst []byte, r *reading) []byte {
 // frame makes the JSON that all readings of the group share.
 func (g *group) frame() {
 	var b []byte
+	g.profiles, g.needs = g.conform()
 	if c := g.category(); c != "" {
 		b = append(b, `,"category":[`...)
 		b = appendConcept(b, []vigil.Code{{System: categorySystem, Value: c, Display: categoryDisplay(c)}}, "")
