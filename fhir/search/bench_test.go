@@ -48,3 +48,12 @@ func TestAnObservationHasFewKeys(t *testing.T) {
 		t.Errorf("%d tokens, %d spans, %d lines", len(k.Tokens), len(k.Spans), len(k.Lines))
 	}
 }
+
+func BenchmarkParseAndPlan(b *testing.B) {
+	e := testEngine()
+	b.ReportAllocs()
+	for b.Loop() {
+		q, _ := e.Parse(Request{Types: []string{"Observation"}, Raw: "patient=anna&code=http://loinc.org|8867-4&_sort=-date&_count=50"})
+		q.Plan()
+	}
+}

@@ -208,22 +208,22 @@ func (p *parser) compare(types []string, path, operator, text string, quoted boo
 		return nil
 	}
 	e := &expr{op: byChain, code: code}
-	for _, t := range p.targets(def, mod, "_filter") {
-		before := len(p.issues)
-		if sub := p.compare([]string{t}, rest, operator, text, quoted, depth+1); sub != nil && len(p.issues) == before {
-			e.links = append(e.links, &link{of: t, where: sub})
-			continue
-		}
-		if len(p.issues) > before && !p.issues[before].Unknown {
-			return nil
-		}
-		p.issues = p.issues[:before]
-	}
-	if len(e.links) == 0 || len(e.links) > p.limits.Types {
-		p.refuse("_filter", "invalid", "%s leads to no parameter, or to those of too many types: name one, as in %s:Patient.%s", clip(path), code, clip(rest))
+	before := len(p.issues)
+	targets := p.targets(def, mod, "_filter")
+	if len(p.issues) > before {
 		return nil
 	}
-	return e
+	var why *Issue
+	for _, t := range targets {
+		sub, issue := p.try(func() *expr { return p.compare([]string{t}, rest, operator, text, quoted, depth+1) })
+		if sub != nil {
+			e.links = append(e.links, &link{of: t, where: sub})
+		}
+		if why = worse(why, issue); why != nil && why.Code == "too-costly" {
+			break
+		}
+	}
+	return p.linked(e, why, "_filter", rest)
 }
 
 // operator makes a condition of one parameter.

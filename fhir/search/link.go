@@ -23,25 +23,62 @@ func (p *parser) chain(types []string, name, head, rest, value string, depth int
 	}
 	e := &expr{op: byChain, code: code, vals: []operand{{code: value}}}
 	before := len(p.issues)
-	for _, t := range p.targets(def, mod, name) {
-		if sub := p.try(t, rest, value, depth+1); sub != nil {
+	targets := p.targets(def, mod, name)
+	if len(p.issues) > before {
+		return nil
+	}
+	var why *Issue
+	for _, t := range targets {
+		sub, issue := p.try(func() *expr { return p.condition([]string{t}, rest, value, depth+1) })
+		if sub != nil {
 			e.links = append(e.links, &link{of: t, where: sub})
 		}
-		if len(p.issues) > before {
+		if why = worse(why, issue); why != nil && why.Code == "too-costly" {
 			break
 		}
 	}
+	p.values += 1 + strings.Count(value, ",")
+	return p.linked(e, why, name, rest)
+}
+
+// linked ends a chain: of the types that it may go through at least one has to
+// know the rest.
+func (p *parser) linked(e *expr, why *Issue, name, rest string) *expr {
 	switch {
-	case len(p.issues) > before:
+	case why != nil && (why.Code == "too-costly" || len(e.links) == 0 && !why.Unknown):
+		p.issues = append(p.issues, *why)
 		return nil
 	case len(e.links) == 0:
-		p.unknown(name, "no resource that %s refers to has the parameter %s; it was not used", code, clip(rest))
+		p.unknown(name, "no resource that %s refers to has the parameter %s; it was not used", e.code, clip(rest))
 		return nil
 	case len(e.links) > p.limits.Types:
-		p.refuse(name, "too-costly", "%s refers to many types of resources: name one, as in %s:Patient.%s", code, code, clip(rest))
+		p.refuse(name, "too-costly", "%s refers to many types of resources: name one, as in %s:Patient.%s", e.code, e.code, clip(rest))
 		return nil
 	}
 	return e
+}
+
+// worse returns the issue that says more: what is refused comes before what is
+// not known, what costs too much before all.
+func worse(a, b *Issue) *Issue {
+	if a == nil || b != nil && (a.Unknown && !b.Unknown || b.Code == "too-costly") {
+		return b
+	}
+	return a
+}
+
+// try reads a condition on one of several types. What is wrong for this type is
+// no issue of the query yet, for another type may know it.
+func (p *parser) try(read func() *expr) (*expr, *Issue) {
+	before, values := len(p.issues), p.values
+	e := read()
+	p.values = values // the values count once, whatever they may mean
+	if len(p.issues) == before {
+		return e, nil
+	}
+	issue := p.issues[before]
+	p.issues = p.issues[:before]
+	return nil, &issue
 }
 
 // targets are the types that a chain may go to.
@@ -67,22 +104,6 @@ func (p *parser) targets(def *param, mod, name string) []string {
 		return p.e.c.Schema.Resources()
 	}
 	return def.Targets
-}
-
-// try reads a condition on another type; that this type does not know a
-// parameter is no issue, for another type may.
-func (p *parser) try(of, name, value string, depth int) *expr {
-	before, values := len(p.issues), p.values
-	e := p.condition([]string{of}, name, value, depth)
-	for _, i := range p.issues[before:] {
-		if !i.Unknown {
-			return nil
-		}
-	}
-	if e == nil {
-		p.issues, p.values = p.issues[:before], values
-	}
-	return e
 }
 
 // has reads a condition on resources that refer to this one
