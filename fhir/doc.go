@@ -25,6 +25,7 @@
 //	reading readings as resources
 //	roster  patients and devices of the registry as resources
 //	rest    the RESTful API: reads, writes, searches, Bundles
+//	vocabulary terminology in the API, and what clients store of it
 //
 // The tests of this package try the rooms together.
 package fhir
