@@ -67,7 +67,8 @@ type ResourceQuery struct {
 	Bodies bool
 }
 
-// A ResourceTest is one condition; exactly one of its fields but Not is set.
+// A ResourceTest is one condition; exactly one of its fields but Not is set. One
+// with none passes nothing: what was forgotten must not find everything.
 type ResourceTest struct {
 	Tokens []uint64       // one of these tokens
 	IDs    []string       // one of these ids
@@ -90,7 +91,8 @@ type ResourceRange struct {
 // no span in the keys.
 const ChangedParam uint64 = 0
 
-// A ResourceSlice is a piece of timelines: From ≤ At < To.
+// A ResourceSlice is a piece of timelines: From ≤ At < To; 0 is no bound. Where
+// results are sorted by just these timelines, places in the piece count.
 type ResourceSlice struct {
 	Lines    []uint64
 	From, To Instant
@@ -115,7 +117,7 @@ type ResourceSort uint8
 const (
 	ByCreation ResourceSort = iota
 	ByID
-	ByChange // time of the last change
+	ByChange // time of the last change; the mark's value is Written
 	BySpan
 	ByLine
 )
