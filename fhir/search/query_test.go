@@ -52,7 +52,10 @@ func (s shelf) ids(t testing.TB, typ, raw string) []string {
 	t.Helper()
 	e := testEngine()
 	q := ask(t, e, typ, raw)
-	if err := q.Resolve(t.Context(), s, nil, Limits{}); err != nil {
+	if is := !strings.HasPrefix(raw, "_filter") || strings.Contains(raw, ".name") || strings.Contains(raw, ".family"); q.Unresolved() != is {
+		t.Errorf("%s: needs others: %v", raw, !is)
+	}
+	if err := q.Resolve(t.Context(), s, nil, Limits{}); err != nil || q.Unresolved() {
 		t.Fatalf("%s: %v", raw, err)
 	}
 	var out []string

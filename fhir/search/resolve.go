@@ -171,3 +171,27 @@ func (r *resolver) codes(ctx context.Context, e *expr) error {
 	}
 	return nil
 }
+
+// Unresolved says whether the query asks for something that only Resolve finds
+// out: until then nothing matches that part of it.
+func (q *Query) Unresolved() bool { return q.where.unresolved() }
+
+func (e *expr) unresolved() bool {
+	if e == nil || e.known {
+		return false
+	}
+	switch e.op {
+	case byChain, byHas, byList:
+		return true
+	case byParam:
+		if e.kind == Reference {
+			return e.mod == "above" || e.mod == "below"
+		}
+		return e.kind == Token && (e.mod == "in" || e.mod == "above" || e.mod == "below") &&
+			slices.ContainsFunc(e.vals, func(o operand) bool {
+				return o.codes == nil && (e.mod != "below" || !o.anySystem || !strings.Contains(o.code, "/"))
+			})
+	default:
+		return slices.ContainsFunc(e.kids, (*expr).unresolved)
+	}
+}
