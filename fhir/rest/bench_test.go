@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -98,4 +99,21 @@ func BenchmarkSearch(b *testing.B) {
 			b.Fatal(w.Code, w.Body)
 		}
 	}
+}
+
+// BenchmarkSynthea loads a patient of Synthea, with everything that happened to
+// somebody.
+func BenchmarkSynthea(b *testing.B) {
+	files, _ := filepath.Glob(filepath.Join(data(b, "synthea"), "*.json.bz2"))
+	if len(files) == 0 {
+		b.Skip("there are no Synthea files")
+	}
+	s := newSite(b)
+	raw := unpacked(b, files[0])
+	s.provide(raw)
+	resources := strings.Count(raw, `"method": "POST"`)
+	for b.Loop() {
+		s.want(200, "POST", "", raw)
+	}
+	b.ReportMetric(float64(resources*b.N)/b.Elapsed().Seconds(), "resources/s")
 }

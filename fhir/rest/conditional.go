@@ -147,8 +147,21 @@ func (s *Server) conditionQuery(typ, where string) (*search.Query, error) {
 	return q, nil
 }
 
-// find finds what meets a condition, as the transaction sees it.
-func (s *Server) find(ctx context.Context, tx Tx, c *call, typ, where string, limit int) ([]vigil.Resource, error) {
+// A selecter selects resources: a transaction, or the record outside of one.
+type selecter interface {
+	Select(ctx context.Context, q vigil.ResourceQuery) ([]vigil.ResourceHit, error)
+}
+
+// outside is the record outside of a transaction.
+type outside struct{ Record }
+
+// Select selects what is written.
+func (o outside) Select(ctx context.Context, q vigil.ResourceQuery) ([]vigil.ResourceHit, error) {
+	return o.SelectResources(ctx, q)
+}
+
+// find finds what meets a condition, as a transaction sees it.
+func (s *Server) find(ctx context.Context, tx selecter, c *call, typ, where string, limit int) ([]vigil.Resource, error) {
 	q, err := s.conditionQuery(typ, where)
 	if err != nil {
 		return nil, err
@@ -174,7 +187,7 @@ func (s *Server) find(ctx context.Context, tx Tx, c *call, typ, where string, li
 // txFinder finds resources as a transaction sees them.
 type txFinder struct {
 	s  *Server
-	tx Tx
+	tx selecter
 }
 
 // Find calls f with each resource that a query finds.

@@ -79,19 +79,7 @@ func TestSyntheaLoads(t *testing.T) {
 	s := newSite(t)
 	for _, file := range files {
 		raw := unpacked(t, file)
-		seen := map[string]bool{}
-		for _, m := range needed.FindAllStringSubmatch(raw, -1) {
-			if !seen[m[0]] {
-				seen[m[0]] = true
-				body := fmt.Sprintf(`{"resourceType":%q,"identifier":[{"system":%q,"value":%q}]`, m[1], m[2], m[3])
-				if m[1] == "Organization" {
-					body += `,"name":"x"`
-				}
-				if a := s.do("POST", m[1], body+"}", "If-None-Exist", "identifier="+m[2]+"|"+m[3]); a.status > 201 {
-					t.Fatalf("%s", a.raw)
-				}
-			}
-		}
+		s.provide(raw)
 		a := s.want(200, "POST", "", raw)
 		if want := strings.Count(raw, `"method": "POST"`); len(a.entries()) != want {
 			t.Errorf("%d entries, want %d", len(a.entries()), want)
@@ -118,4 +106,23 @@ func unpacked(t testing.TB, file string) string {
 		t.Fatal(err)
 	}
 	return string(raw)
+}
+
+// provide makes what the conditional references of a Bundle lead to.
+func (s *site) provide(raw string) {
+	s.t.Helper()
+	seen := map[string]bool{}
+	for _, m := range needed.FindAllStringSubmatch(raw, -1) {
+		if seen[m[0]] {
+			continue
+		}
+		seen[m[0]] = true
+		body := fmt.Sprintf(`{"resourceType":%q,"identifier":[{"system":%q,"value":%q}]`, m[1], m[2], m[3])
+		if m[1] == "Organization" {
+			body += `,"name":"x"`
+		}
+		if a := s.do("POST", m[1], body+"}", "If-None-Exist", "identifier="+m[2]+"|"+m[3]); a.status > 201 {
+			s.t.Fatalf("%s", a.raw)
+		}
+	}
 }

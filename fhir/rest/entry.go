@@ -18,8 +18,9 @@ type entry struct {
 	node    tree.Node // of the resource, the zero Node without one
 	c       *call
 	step    step
-	in      *intent // when it writes a resource
-	links   *linked // what its resource points to within the Bundle
+	in      *intent  // when it writes a resource
+	links   *linked  // what its resource points to within the Bundle
+	drafted []string // where the links led when the draft was made
 	answer  *answer
 	problem *Problem
 }

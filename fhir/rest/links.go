@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
@@ -16,6 +17,19 @@ type linked struct {
 	loose tree.Node // a reference that leads nowhere, the zero Node if none
 }
 
+// all gives all links that are rewritten.
+func (l *linked) all() iter.Seq[*link] {
+	return func(yield func(*link) bool) {
+		for _, list := range [...][]link{l.known, l.where} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // A link is one place. In narratives there may be several in one text.
 type link struct {
 	at    tree.Node
@@ -24,6 +38,9 @@ type link struct {
 	typ   string // of a conditional reference
 	query string
 }
+
+// key names a conditional reference.
+func (l *link) key() string { return l.typ + "?" + l.query }
 
 // targets maps what entries are called to their places in the Bundle.
 type targets struct {
@@ -187,21 +204,18 @@ func (l *linked) rewrite(to place) (*tree.Doc, error) {
 	}
 	edit := tree.NewEdit(l.doc)
 	narratives := map[tree.Node]string{}
-	for _, list := range [...][]link{l.known, l.where} {
-		for i := range list {
-			k := &list[i]
-			if k.part == "" {
-				edit.Replace(k.at, appendString(nil, to(k)+fragment(k.at.Text())))
-				continue
-			}
-			text, ok := narratives[k.at]
-			if !ok {
-				text = k.at.Text()
-			}
-			quote := k.part[len(k.part)-1:]
-			name, value, _ := strings.Cut(k.part, quote)
-			narratives[k.at] = strings.ReplaceAll(text, k.part, name+quote+to(k)+fragment(strings.TrimSuffix(value, quote))+quote)
+	for k := range l.all() {
+		if k.part == "" {
+			edit.Replace(k.at, appendString(nil, to(k)+fragment(k.at.Text())))
+			continue
 		}
+		text, ok := narratives[k.at]
+		if !ok {
+			text = k.at.Text()
+		}
+		quote := k.part[len(k.part)-1:]
+		name, value, _ := strings.Cut(k.part, quote)
+		narratives[k.at] = strings.ReplaceAll(text, k.part, name+quote+to(k)+fragment(strings.TrimSuffix(value, quote))+quote)
 	}
 	for n, text := range narratives {
 		edit.Replace(n, appendString(nil, text))

@@ -87,7 +87,32 @@ func (t *transaction) prepare(ctx context.Context) error {
 		}
 		e.in.id = e.in.preliminary()
 	}
-	return t.draft(t.writes, false)
+	t.found = t.guess(ctx)
+	return t.draft(t.writes)
+}
+
+// guess looks up where conditional references lead before the transaction, so
+// that most drafts can be made outside of it.
+func (t *transaction) guess(ctx context.Context) map[string]string {
+	found := map[string]string{}
+	asked := map[string]bool{}
+	for _, e := range t.writes {
+		if e.links == nil {
+			continue
+		}
+		for i := range e.links.where {
+			l := &e.links.where[i]
+			if asked[l.key()] {
+				continue
+			}
+			asked[l.key()] = true
+			hits, err := t.s.find(ctx, outside{t.s.c.Record}, t.c, l.typ, l.query, 2)
+			if err == nil && len(hits) == 1 { // what is wrong is told later
+				found[l.key()] = l.typ + "/" + hits[0].ID
+			}
+		}
+	}
+	return found
 }
 
 // enter finds out what an entry asks for and gets it ready.
@@ -172,25 +197,35 @@ func (t *transaction) name() error {
 	return nil
 }
 
-// draft rewrites the links of entries and works out what they will be found
-// by. Conditional references are left for later unless found says where they
-// lead.
-func (t *transaction) draft(entries []*entry, final bool) error {
+// leads is where a link leads; "" when that is not known yet.
+func (t *transaction) leads(l *link) string {
+	if l.typ != "" {
+		return t.found[l.key()]
+	}
+	in := t.writes[l.to].in
+	return in.typ + "/" + in.id
+}
+
+// draft rewrites the links of entries, where they lead somewhere else than at
+// the time of the last draft, and works out what the resources will be found
+// by. Entries with links that are not known yet are left for later.
+func (t *transaction) draft(entries []*entry) error {
 	for _, e := range entries {
-		if e.in.doc == nil || !final && len(e.links.where) > 0 {
+		if e.in.doc == nil {
 			continue
 		}
-		doc, err := e.links.rewrite(func(l *link) string {
-			if l.typ != "" {
-				return t.found[l.typ+"?"+l.query]
-			}
-			in := t.writes[l.to].in
-			return in.typ + "/" + in.id
-		})
+		var to []string
+		for l := range e.links.all() {
+			to = append(to, t.leads(l))
+		}
+		if slices.Contains(to, "") || e.in.draft != nil && slices.Equal(to, e.drafted) {
+			continue
+		}
+		doc, err := e.links.rewrite(t.leads)
 		if err != nil {
 			return e.failed(t.s.unreadable(err))
 		}
-		e.in.draft = t.s.draft(e.in.typ, doc)
+		e.in.draft, e.drafted = t.s.draft(e.in.typ, doc), to
 	}
 	return nil
 }
@@ -203,23 +238,23 @@ func (t *transaction) write(ctx context.Context, tx Tx) error {
 	}
 	var later []*entry
 	for _, e := range t.writes {
-		if e.links != nil && len(e.links.where) > 0 && !e.in.found {
+		switch {
+		case e.in.kind == deletes: // done while settling
+		case e.in.found:
+		case e.links != nil && len(e.links.where) > 0:
 			later = append(later, e)
-			continue
-		}
-		if e.in.kind == deletes {
-			continue // done while settling
-		}
-		if err := t.s.carry(ctx, tx, e.in); err != nil {
-			return e.failed(err)
+		default:
+			if err := t.s.carry(ctx, tx, e.in); err != nil {
+				return e.failed(err)
+			}
 		}
 	}
-	for _, e := range later {
+	for _, e := range later { // what they lead to may have been written just now
 		if err := t.lookUp(ctx, tx, e); err != nil {
 			return e.failed(err)
 		}
 	}
-	if err := t.draft(later, true); err != nil {
+	if err := t.draft(later); err != nil {
 		return err
 	}
 	for _, e := range later {
@@ -234,11 +269,10 @@ func (t *transaction) write(ctx context.Context, tx Tx) error {
 // that conditions do not find what is deleted; where a condition leads to
 // another id than was thought, what points there is rewritten.
 func (t *transaction) settle(ctx context.Context, tx Tx) error {
-	moved := map[int]bool{}
 	asked := map[string]*intent{}
 	taken := map[string]bool{}
-	for i, e := range t.writes {
-		before := e.in.id
+	var plain []*entry
+	for _, e := range t.writes {
 		if err := t.settleOne(ctx, tx, e, asked); err != nil {
 			return e.failed(err)
 		}
@@ -249,15 +283,11 @@ func (t *transaction) settle(ctx context.Context, tx Tx) error {
 			}
 			taken[address] = true
 		}
-		moved[i] = before != e.in.id
-	}
-	var again []*entry
-	for _, e := range t.writes {
-		if e.links != nil && len(e.links.where) == 0 && slices.ContainsFunc(e.links.known, func(l link) bool { return moved[l.to] }) {
-			again = append(again, e)
+		if e.links != nil && len(e.links.where) == 0 {
+			plain = append(plain, e)
 		}
 	}
-	return t.draft(again, false)
+	return t.draft(plain)
 }
 
 // settleOne settles one write. Entries that make a resource on the same
@@ -286,7 +316,7 @@ func (t *transaction) settleOne(ctx context.Context, tx Tx, e *entry, asked map[
 func (t *transaction) lookUp(ctx context.Context, tx Tx, e *entry) error {
 	for i := range e.links.where {
 		l := &e.links.where[i]
-		key := l.typ + "?" + l.query
+		key := l.key()
 		if _, ok := t.found[key]; ok {
 			continue
 		}

@@ -1,9 +1,13 @@
 package rest_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/vigil-iomt/vigil/fhir/rest"
 )
 
 const (
@@ -231,5 +235,42 @@ func TestBatchEntriesStandAlone(t *testing.T) {
 		if a.text("entry", i, "response", "status") != "201 Created" {
 			t.Fatalf("entry %d: %v", i, a.at("entry", i))
 		}
+	}
+}
+
+// TestWritesMayRunAgain: a store may run a write once more from its start.
+func TestWritesMayRunAgain(t *testing.T) {
+	again := errors.New("again")
+	s := newSite(t, func(c *rest.Config) {
+		write := c.Write
+		c.Write = func(ctx context.Context, f func(context.Context, rest.Tx) error) error {
+			err := write(ctx, func(ctx context.Context, tx rest.Tx) error {
+				return errors.Join(f(ctx, tx), again)
+			})
+			if !errors.Is(err, again) {
+				return err
+			}
+			return write(ctx, f)
+		}
+	})
+	who := patient("W", `,"identifier":[{"system":"http://x","value":"w"}]`)
+	b := bundleOf("transaction",
+		entryOf(uuid2, "POST", "Observation", observation(uuid1, `,"performer":[{"reference":"Patient?identifier=http://x|w"}]`)),
+		entryOf(uuid1, "POST", "Patient", who, `,"ifNoneExist":"identifier=http://x|w"`),
+		entryOf("", "PATCH", "Patient/fixed", `{"resourceType":"Binary","contentType":"application/json-patch+json","data":"W3sib3AiOiJhZGQiLCJwYXRoIjoiL2FjdGl2ZSIsInZhbHVlIjp0cnVlfV0="}`),
+	)
+	s.want(201, "PUT", "Patient/fixed", patient("F", `,"id":"fixed"`))
+	for range 2 {
+		ids := placed(s.want(200, "POST", "", b))
+		o := s.want(200, "GET", "Observation/"+ids[0], "")
+		if want := "Patient/" + ids[1]; o.text("subject", "reference") != want || o.text("performer", 0, "reference") != want {
+			t.Errorf("want %s in %s", want, o.raw)
+		}
+	}
+	if got := s.search("Patient?identifier=http://x|w"); len(got) != 1 {
+		t.Errorf("%d patients", len(got))
+	}
+	if a := s.want(200, "GET", "Patient/fixed", ""); a.text("meta", "versionId") != "3" || a.text("active") != "true" {
+		t.Errorf("patched: %s", a.raw)
 	}
 }
