@@ -33,7 +33,8 @@ func (s *Server) lastN() Operation {
 const maxLast = 1000
 
 func (s *Server) handleLastN(ctx context.Context, in *Invocation) (*Result, error) {
-	limit, query, err := lastQuery(in.Query)
+	limitText := in.Args().Get("max")
+	limit, query, err := lastQuery(in.Args())
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func (s *Server) handleLastN(ctx context.Context, in *Invocation) (*Result, erro
 	b := newBundle("searchset")
 	found := l.sorted()
 	b.total = len(found)
-	b.linkTo("self", in.Base+"/Observation/$lastn", selfOf(h.q.Self(), in.Query.Get("max")), "")
+	b.linkTo("self", in.Base+"/Observation/$lastn", selfOf(h.q.Self(), limitText), "")
 	for i := range found {
 		if err := h.add(b, &found[i], "match"); err != nil {
 			return nil, err

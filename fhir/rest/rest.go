@@ -14,6 +14,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -111,7 +112,7 @@ func New(c Config) *Server {
 	}
 	c.MaxDeletes = max(c.MaxDeletes, 1)
 	s := &Server{c: c, started: vigil.InstantOf(c.Now()), seal: newSealer(c.CursorKey)}
-	s.operations = byName(append([]Operation{s.lastN()}, c.Operations...))
+	s.operations = byName(slices.Concat([]Operation{s.lastN()}, s.everything(), c.Operations))
 	return s
 }
 
