@@ -30,6 +30,9 @@ func (s *Server) intendUpdateWhere(ctx context.Context, c *call) (*intent, error
 	if id := doc.Root().Get("id"); id.Ok() && !validID(id.Text()) {
 		return nil, bad("an id has 1 to 64 letters, digits, dashes and dots").at("id")
 	}
+	if err := complete(doc); err != nil {
+		return nil, err
+	}
 	in := &intent{c: c, kind: updates, typ: c.typ, fresh: vigil.NewID(c.now.Time()), where: c.query, doc: doc}
 	return in, s.check(ctx, c, doc)
 }

@@ -76,6 +76,14 @@ func TestHistorySinceAndAt(t *testing.T) {
 	}
 }
 
+func TestPartsAreNotWrittenBack(t *testing.T) {
+	s := newSite(t)
+	s.want(201, "PUT", "Patient/p", patient("One", `,"id":"p"`))
+	part := s.want(200, "GET", "Patient/p?_elements=id", "")
+	s.refused(s.do("PUT", "Patient/p", string(part.raw)), 422, "business-rule")
+	s.refused(s.do("PUT", "Patient?_id=p", string(part.raw)), 422, "business-rule")
+}
+
 func TestSubsets(t *testing.T) {
 	s := newSite(t)
 	s.want(201, "PUT", "Observation/o", observation("Patient/p", `,"id":"o","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div>"}`,

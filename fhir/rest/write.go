@@ -86,7 +86,21 @@ func (s *Server) intendUpdate(ctx context.Context, c *call) (*intent, error) {
 	case id.Text() != c.id:
 		return nil, bad("the id %s of the resource is not that of the address", clip(id.Text())).at("id")
 	}
+	if err := complete(doc); err != nil {
+		return nil, err
+	}
 	return &intent{c: c, kind: updates, typ: c.typ, asked: c.id, doc: doc}, s.check(ctx, c, doc)
+}
+
+// complete refuses what is only a part of a resource, as _summary and _elements
+// give it: written back, it would take the rest away (search.html#summary).
+func complete(doc *tree.Doc) error {
+	for tag := range doc.Root().Get("meta").Get("tag").Items() {
+		if tag.Get("code").Text() == "SUBSETTED" {
+			return Refuse(http.StatusUnprocessableEntity, "business-rule", "this is a part of a resource (SUBSETTED); written back it would take the rest away").at("meta.tag")
+		}
+	}
+	return nil
 }
 
 // delete is DELETE of one resource (http.html#delete).
