@@ -32,6 +32,7 @@ type call struct {
 	open  func() ([]byte, error) // reads the body, when it has not been read
 
 	origin *xmlBody // of a body that came as XML
+	hints  []Issue  // what validation says of a body that is good enough
 
 	// What the address names, filled in by route.
 	typ, id, version string

@@ -56,6 +56,7 @@ func (s *Server) check(ctx context.Context, c *call, doc *tree.Doc) error {
 	if failed {
 		return p
 	}
+	c.hints = append(c.hints, p.Issues...)
 	return nil
 }
 

@@ -1,10 +1,15 @@
 package rest_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/vigil-iomt/vigil/fhir/check"
+	"github.com/vigil-iomt/vigil/fhir/rest"
+	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
 func TestLifeOfAResource(t *testing.T) {
@@ -107,6 +112,18 @@ func TestConditionalReadsAndPreferences(t *testing.T) {
 	}
 	if a := s.want(201, "POST", "Patient", patient("x"), "Prefer", "return=representation"); a.text("resourceType") != "Patient" {
 		t.Errorf("representation: %s", a.raw)
+	}
+}
+
+func TestHintsComeWithTheOutcome(t *testing.T) {
+	s := newSite(t, func(c *rest.Config) {
+		c.Check = func(context.Context, *tree.Doc) []check.Issue {
+			return []check.Issue{{Severity: check.Warning, Code: "code-invalid", Message: "odd", Expression: "Patient.x"}}
+		}
+	})
+	a := s.want(201, "POST", "Patient", patient("x"), "Prefer", "return=OperationOutcome")
+	if a.text("issue", 0, "severity") != "information" || !strings.Contains(string(a.raw), `"severity":"warning"`) {
+		t.Errorf("the outcome: %s", a.raw)
 	}
 }
 

@@ -80,9 +80,11 @@ func (s *Server) patched(ctx context.Context, in *intent, old vigil.Resource) (*
 	if err != nil {
 		return nil, patchProblem(err)
 	}
-	if err := s.check(ctx, &call{}, after); err != nil {
+	check := &call{} // what is wrong is not in what was sent
+	if err := s.check(ctx, check, after); err != nil {
 		return nil, err
 	}
+	in.c.hints = check.hints
 	return s.draft(in.typ, after), nil
 }
 

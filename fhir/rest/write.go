@@ -245,7 +245,8 @@ func deleted(in *intent) *answer {
 	return a
 }
 
-// words say what a write has done, as an OperationOutcome.
+// words say what a write has done, and what there is to say of what was
+// written, as an OperationOutcome.
 func (in *intent) words() []byte {
 	var text string
 	switch {
@@ -256,7 +257,8 @@ func (in *intent) words() []byte {
 	default:
 		text = "Version " + versionText(in.made[0].Version) + " was written."
 	}
-	return AppendOutcome(nil, Issue{Severity: "information", Code: "informational", Text: text})
+	first := Issue{Severity: "information", Code: "informational", Text: text}
+	return AppendOutcome(nil, append([]Issue{first}, in.c.hints...)...)
 }
 
 func versionText(v int64) string { return strconv.FormatInt(v, 10) }
