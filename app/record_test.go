@@ -12,21 +12,20 @@ import (
 	"github.com/vigil-iomt/vigil/store"
 )
 
-// newRecordSpine is a spine that keeps the record, too.
-func newRecordSpine(t *testing.T, dir string) *spine {
+// newRecordSpine is a spine that keeps the record, too, until end is called.
+func newRecordSpine(t *testing.T, dir string) (s *spine, end func()) {
 	t.Helper()
-	s := newSpine(t, dir)
+	s = newSpine(t, dir)
 	ctx, stop := context.WithCancel(s.ctx)
 	done := make(chan error, 1)
 	go func() { done <- s.keepRecord(ctx) }()
-	t.Cleanup(func() {
+	return s, func() {
 		stop()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 		s.close()
-	})
-	return s
+	}
 }
 
 // write writes a resource as a client of the FHIR server would.
@@ -71,7 +70,8 @@ func (s *spine) soon(what string, is func() bool) {
 }
 
 func TestRegistryAndRecordAreTheSame(t *testing.T) {
-	s := newRecordSpine(t, t.TempDir())
+	s, end := newRecordSpine(t, t.TempDir())
+	defer end()
 	anna := s.patient("Berg")
 	s.device("mon_1", anna, vigil.Interval{})
 	s.roster.settle(s.ctx)
@@ -116,7 +116,8 @@ func TestRegistryAndRecordAreTheSame(t *testing.T) {
 }
 
 func TestPostedVitalsReachTheScreens(t *testing.T) {
-	s := newRecordSpine(t, t.TempDir())
+	dir := t.TempDir()
+	s, end := newRecordSpine(t, dir)
 	anna := s.patient("Berg")
 	when := time.Now().UTC().Truncate(time.Second)
 	post := func(id, value string) {
@@ -150,8 +151,59 @@ func TestPostedVitalsReachTheScreens(t *testing.T) {
 	if id, ok := s.posted.document(series.ID, p.Taken); !ok || id != "o1" {
 		t.Errorf("the point comes from %q", id)
 	}
+	before := s.heads()
 	kept, err := s.db.Series(s.ctx, vigil.SeriesQuery{Subjects: []vigil.Subject{anna}})
 	if err != nil || len(kept) != 0 {
 		t.Errorf("the store keeps %v, %v", kept, err)
+	}
+
+	// After a start the screens show it again, and it is not passed on again.
+	end()
+	s, end = newRecordSpine(t, dir)
+	defer end()
+	s.soon("the screens show 74 again", func() bool { _, p := newest(); return p.Value == 74 })
+	if heads := s.heads(); !slices.Equal(heads, before) {
+		t.Errorf("the journal went from %v to %v", before, heads)
+	}
+}
+
+// TestAmendedReadingsAreHidden: a document stands for the reading, after a start,
+// too, and the reading itself is the version before.
+func TestAmendedReadingsAreHidden(t *testing.T) {
+	dir := t.TempDir()
+	s, end := newRecordSpine(t, dir)
+	anna := s.patient("Berg")
+	s.device("dev-1", anna, vigil.Interval{})
+	if err := s.put(vigil.Message{Device: "dev-1", Payload: []byte(`{"t": 1700000000000, "o": 97}`)}); err != nil {
+		t.Fatal(err)
+	}
+	find := func() []string {
+		var ids []string
+		q := s.searchEngine().Query("Observation")
+		for h, err := range s.readings.Search(s.ctx, "Observation", q, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, h.ID)
+		}
+		return ids
+	}
+	ids := find()
+	if len(ids) != 1 {
+		t.Fatalf("%d readings", len(ids))
+	}
+	r := s.write("Observation", ids[0], `{"resourceType":"Observation","id":"`+ids[0]+`","status":"amended","code":{"text":"x"}}`)
+	s.written(s.ctx, []vigil.Resource{r})
+	if left := find(); len(left) != 0 {
+		t.Errorf("%v are found beside their documents", left)
+	}
+	end()
+	s, end = newRecordSpine(t, dir)
+	defer end()
+	if left := find(); len(left) != 0 {
+		t.Errorf("after a start %v are found beside their documents", left)
+	}
+	if old, err := s.readings.Read(s.ctx, "Observation", ids[0], 1); err != nil || !strings.Contains(string(old.Body), "59408-5") {
+		t.Errorf("the reading is %s, %v", old.Body, err)
 	}
 }
