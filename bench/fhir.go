@@ -55,9 +55,13 @@ func (s *Server) clients(ctx context.Context, n int) ([]*httpConn, error) {
 	return out, nil
 }
 
-// hammer lets every client do something again and again, and returns how often a
-// second it was done in the time that counts.
-func (b *Bench) hammer(ctx context.Context, s *Server, name string, all []*httpConn, late *times, do func(c *httpConn, client, i int) error) (float64, error) {
+// A pace is how often a second something was done, and how many microseconds of
+// processor the server took for each.
+type pace struct{ rate, cost float64 }
+
+// hammer lets every client do something again and again, and returns its pace in
+// the time that counts.
+func (b *Bench) hammer(ctx context.Context, s *Server, name string, all []*httpConn, late *times, do func(c *httpConn, client, i int) error) (p pace, err error) {
 	limited, stop := context.WithTimeout(ctx, b.Warm+b.For)
 	defer stop()
 	var done atomic.Int64
@@ -78,14 +82,25 @@ func (b *Bench) hammer(ctx context.Context, s *Server, name string, all []*httpC
 	rest(working, b.Warm)
 	late.reset()
 	g.Go(func() error { return b.profile(ctx, s, name) })
+	before, _ := s.memory(ctx)
 	from, begun := done.Load(), time.Now()
 	<-working.Done()
-	rate := float64(done.Load()-from) / time.Since(begun).Seconds()
-	err := g.Wait()
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil
+	n := float64(done.Load() - from)
+	p.rate = n / time.Since(begun).Seconds()
+	if err = g.Wait(); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		var after allocated
+		after, err = s.memory(ctx)
+		p.cost = (after.Seconds - before.Seconds) * mega / max(n, 1)
 	}
-	return rate, err
+	return p, err
+}
+
+// rows are the figures of something that was done at a pace.
+func (p pace) rows(what string, target float64, late *times) []Row {
+	return []Row{
+		atLeast("FHIR: "+what, p.rate, "/s", target), atMost("FHIR: "+what+": p99", late.millis(99), "ms", 0),
+		atMost("FHIR: "+what+": processor of the server for each", p.cost, "µs", 0),
+	}
 }
 
 // fhirWrites measures creates, transactions and reads by id.
@@ -102,34 +117,32 @@ func (b *Bench) fhirWrites(ctx context.Context) ([]Row, error) {
 		b.tell("FHIR: %d clients create Observations", len(all))
 		ids := make([][]string, len(all))
 		late := newTimes()
-		rate, err := b.hammer(ctx, s, "fhir-create", all, late, func(c *httpConn, client, i int) error {
+		p, err := b.hammer(ctx, s, "fhir-create", all, late, func(c *httpConn, client, i int) error {
 			_, err := c.want(http.StatusCreated, http.MethodPost, "/fhir/Observation", observation(nil, client*7919+i, time.Now()), "Prefer: return=minimal")
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		rows = append(rows, atLeast("FHIR: Observations created, 64 clients", rate, "/s", 8000),
-			atMost("FHIR: Observation created, 64 clients: p99", late.millis(99), "ms", 0))
+		rows = append(rows, p.rows("Observations created, 64 clients", 8000, late)...)
 		b.tell("FHIR: %d clients send transactions", len(all))
-		rate, err = b.hammer(ctx, s, "fhir-transaction", all, late, func(c *httpConn, client, i int) error {
+		p, err = b.hammer(ctx, s, "fhir-transaction", all, late, func(c *httpConn, client, i int) error {
 			_, err := c.want(http.StatusOK, http.MethodPost, "/fhir", transaction(nil, client, i, time.Now()), "Prefer: return=minimal")
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		rows = append(rows, atLeast("FHIR: transactions of Patient and Observation, 64 clients", rate, "/s", 4000))
+		rows = append(rows, p.rows("transactions of Patient and Observation, 64 clients", 4000, late)...)
 		if ids[0], err = observationIDs(all[0]); err != nil {
 			return err
 		}
 		b.tell("FHIR: %d clients read by id", len(all))
-		rate, err = b.hammer(ctx, s, "fhir-read", all, late, func(c *httpConn, client, i int) error {
+		p, err = b.hammer(ctx, s, "fhir-read", all, late, func(c *httpConn, client, i int) error {
 			_, err := c.want(http.StatusOK, http.MethodGet, "/fhir/Observation/"+ids[0][(client*31+i)%len(ids[0])], nil)
 			return err
 		})
-		rows = append(rows, atLeast("FHIR: reads by id, 64 clients", rate, "/s", 30_000),
-			atMost("FHIR: read by id, 64 clients: p99", late.millis(99), "ms", 0))
+		rows = append(rows, p.rows("reads by id, 64 clients", 30_000, late)...)
 		return err
 	})
 	return rows, err

@@ -83,14 +83,18 @@ func (b *Bench) profile(ctx context.Context, s *Server, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(b.Profiles, 0o750); err != nil {
+		return fmt.Errorf("make folder of profiles: %w", err)
+	}
 	if err := os.WriteFile(filepath.Join(b.Profiles, name+".pprof"), text, 0o600); err != nil {
 		return fmt.Errorf("keep profile: %w", err)
 	}
 	return nil
 }
 
-// allocated is what a server has allocated since its start.
-type allocated struct{ Mallocs, Bytes float64 }
+// allocated is what a server has allocated since its start, and the seconds of
+// processor that it took.
+type allocated struct{ Mallocs, Bytes, Seconds float64 }
 
 // memory asks the server what it has allocated.
 func (s *Server) memory(ctx context.Context) (allocated, error) {
@@ -108,6 +112,8 @@ func (s *Server) memory(ctx context.Context) (allocated, error) {
 			a.Mallocs = v
 		case name == "go_memstats_alloc_bytes_total":
 			a.Bytes = v
+		case name == "process_cpu_seconds_total":
+			a.Seconds = v
 		}
 	}
 	return a, nil
