@@ -123,6 +123,9 @@ func (s *Server) route(c *call) (step, error) {
 // routeType is for addresses that name a type only.
 func (s *Server) routeType(c *call) (step, error) {
 	action := strings.ToLower(c.typ) + "."
+	if c.method == http.MethodPost { // the most frequent ones first
+		return step{action + "create", s.create, true}, nil
+	}
 	return c.pick(table{
 		http.MethodGet:    {action + "search", s.search, false},
 		http.MethodPost:   {action + "create", s.create, true},
@@ -135,6 +138,8 @@ func (s *Server) routeType(c *call) (step, error) {
 // routeInstance is for addresses below one resource.
 func (s *Server) routeInstance(c *call, action string, rest []string) (step, error) {
 	switch {
+	case len(rest) == 0 && c.method == http.MethodGet:
+		return step{action + "read", s.read, false}, nil
 	case len(rest) == 0:
 		return c.pick(table{
 			http.MethodGet:    {action + "read", s.read, false},
