@@ -45,9 +45,13 @@ type Config struct {
 	// FHIRPackages are files of implementation guides beside those in the data
 	// folder.
 	FHIRPackages []string
-	Watchdog     string
-	LogLevel     string
-	LogFormat    string
+	// FHIRBase is the address of /fhir as others see it, SubscriptionHosts those
+	// to which notifications may be sent.
+	FHIRBase          string
+	SubscriptionHosts []string
+	Watchdog          string
+	LogLevel          string
+	LogFormat         string
 }
 
 // A Setting is one configuration value with where it came from.
@@ -178,6 +182,17 @@ func tellingSettings() []setting {
 			if u, err := url.Parse(v); v != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 				return errors.New("want http://… or https://…")
 			}
+			return nil
+		}},
+		{"fhir-base", "", "address of the FHIR API as others see it, https://…/fhir, in what subscriptions send; empty takes the listener's", func(c *Config, v string) error {
+			c.FHIRBase = v
+			if u, err := url.Parse(v); v != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+				return errors.New("want http://… or https://…")
+			}
+			return nil
+		}},
+		{"subscription-hosts", "", "hosts that FHIR subscriptions may send to, with commas between: host, host:port, *.example.org, or * for any public one; loopback and private addresses have to be named; empty sends nowhere", func(c *Config, v string) error {
+			c.SubscriptionHosts = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
 			return nil
 		}},
 		{"log-level", "info", "debug, info, warn or error", oneOf(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},

@@ -29,6 +29,7 @@ func (s *server) consumers() []consumer {
 		{storeName, s.db.Consume},
 		{"posted", s.posted.consume},
 		{"live", s.hub.Consume},
+		{"subscriptions", s.feeder.consume},
 		{"sightings", s.watch.sightings.consume},
 	}
 }

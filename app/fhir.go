@@ -28,6 +28,8 @@ func (s *server) openRecord(ctx context.Context) error {
 		Shapes: func() *iomt.Shapes { return s.profiles.Load().shapes },
 	})
 	s.roster, s.outbox = newRoster(s), newOutbox(s)
+	s.validator = &validator{guides: s.guides, stored: &s.lexicon}
+	s.desk = s.newDesk(s.validator)
 	if err := s.lexicon.Load(ctx, s.db); err != nil {
 		return fmt.Errorf("read stored terminology: %w", err)
 	}
@@ -94,6 +96,7 @@ func (s *server) written(ctx context.Context, resources []vigil.Resource) {
 	}
 	s.lexicon.Written(resources)
 	s.outbox.written()
+	s.desk.Written()
 }
 
 // amended hides a projected resource behind its document, here at once and
@@ -149,6 +152,10 @@ func (s *server) keepRecord(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.roster.run(ctx) })
 	g.Go(func() error { return s.outbox.run(ctx) })
+	g.Go(func() error { return s.desk.Run(ctx) })
+	for p := range s.journal.Partitions() {
+		g.Go(func() error { return s.feeder.run(ctx, p) })
+	}
 	if s.c.shared() {
 		g.Go(func() error {
 			return every(ctx, amendedEvery, s.spell(ctx, "what was amended elsewhere cannot be read", "what was amended elsewhere can be read again", s.hideAmended))

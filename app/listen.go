@@ -45,6 +45,7 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group) error {
 			return fmt.Errorf("listen for HTTP: %w (another program may have this port; choose one with --http)", err)
 		}
 		addrs.HTTP = l.Addr().String()
+		s.httpAddr.Store(&addrs.HTTP)
 		serveHTTP(ctx, group, &http.Server{Handler: routes}, l)
 	}
 	group.Go(func() error { return s.catchUp(ctx, addrs) })

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/vigil-iomt/vigil/fhir/rest"
 	"github.com/vigil-iomt/vigil/fhir/schema"
 	"github.com/vigil-iomt/vigil/fhir/terms"
+	"github.com/vigil-iomt/vigil/fhir/topic"
 	"github.com/vigil-iomt/vigil/fhir/tree"
 	"github.com/vigil-iomt/vigil/fhir/vocabulary"
 	"github.com/vigil-iomt/vigil/store"
@@ -17,19 +19,23 @@ import (
 
 // rest is /fhir: the record, and readings as resources.
 func (s *server) rest() *rest.Server {
-	v := &validator{guides: s.guides, stored: &s.lexicon}
+	v := s.validator
 	known := func() *terms.Terms { t, _ := v.now(); return t }
 	return rest.New(rest.Config{
 		Record: s.db,
 		Write: func(ctx context.Context, f func(context.Context, rest.Tx) error) error {
 			return s.db.WriteResources(ctx, func(ctx context.Context, tx *store.ResourceTx) error { return f(ctx, tx) })
 		},
-		Sources: []rest.Source{s.readings}, Engine: s.searchEngine, Check: v.check, Terms: v, Written: s.written,
+		Sources: []rest.Source{s.readings}, Engine: s.searchEngine, Terms: v, Written: s.written,
+		Check: func(ctx context.Context, doc *tree.Doc) []check.Issue {
+			return append(v.check(ctx, doc), s.desk.Check(ctx, doc)...)
+		},
+		Shape: s.desk.Shape, Topics: topic.URLs(), Sockets: topic.SocketPath,
 		Permit: func(ctx context.Context, action vigil.Action) error {
 			a, _ := vigil.ActorFrom(ctx)
 			return permit(a, action)
 		},
-		Operations: vocabulary.Operations(known, s.db),
+		Operations: slices.Concat(vocabulary.Operations(known, s.db), s.desk.Operations()),
 		CursorKey:  s.install.key("cursor"), Version: Version().Vigil, Now: time.Now, Log: s.log,
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/api"
 	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/fhir/topic"
 	"github.com/vigil-iomt/vigil/ingest"
 	"github.com/vigil-iomt/vigil/live"
 	"github.com/vigil-iomt/vigil/protocol/httpin"
@@ -32,6 +33,7 @@ func (s *server) routes() http.Handler {
 
 	outer := http.NewServeMux()
 	outer.Handle("/ingest/v1/", s.httpin)
+	outer.Handle(topic.SocketPath, s.desk) // a token of the FHIR API is the proof
 	outer.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	outer.HandleFunc("/readyz", s.ready)
 	for _, path := range []string{"/api/", "/fhir", "/fhir/", "/ws/", "/metrics"} {

@@ -14,6 +14,7 @@ import (
 	"github.com/vigil-iomt/vigil/devices"
 	"github.com/vigil-iomt/vigil/devices/iomt"
 	"github.com/vigil-iomt/vigil/fhir/reading"
+	"github.com/vigil-iomt/vigil/fhir/topic"
 	"github.com/vigil-iomt/vigil/fhir/vocabulary"
 	"github.com/vigil-iomt/vigil/fleet"
 	"github.com/vigil-iomt/vigil/ingest"
@@ -50,28 +51,32 @@ type server struct {
 	log     *slog.Logger
 	started time.Time
 
-	data     *dataFolder
-	install  installation
-	mqtt     *mqtt.Driver
-	httpin   *httpin.Handler
-	db       *store.DB
-	posted   *posted // the store, and what is kept elsewhere
-	journal  *stream.Journal
-	registry *fleet.Registry
-	ingest   *ingest.Ingest
-	hub      *live.Hub
-	engine   engine
-	readings *reading.Source
-	roster   *rosterKeeper
-	outbox   *outbox
-	profiles atomic.Pointer[catalog]
-	guides   *definitions      // of FHIR
-	lexicon  vocabulary.Stored // terminology that clients stored
-	watch    *watch
-	chain    []consumer
-	poison   *poison
-	caughtUp atomic.Bool
-	fatal    chan error
+	data      *dataFolder
+	install   installation
+	mqtt      *mqtt.Driver
+	httpin    *httpin.Handler
+	db        *store.DB
+	posted    *posted // the store, and what is kept elsewhere
+	journal   *stream.Journal
+	registry  *fleet.Registry
+	ingest    *ingest.Ingest
+	hub       *live.Hub
+	engine    engine
+	readings  *reading.Source
+	roster    *rosterKeeper
+	outbox    *outbox
+	desk      *topic.Desk // of subscriptions
+	feeder    *feeder
+	httpAddr  atomic.Pointer[string]
+	profiles  atomic.Pointer[catalog]
+	guides    *definitions // of FHIR
+	validator *validator
+	lexicon   vocabulary.Stored // terminology that clients stored
+	watch     *watch
+	chain     []consumer
+	poison    *poison
+	caughtUp  atomic.Bool
+	fatal     chan error
 }
 
 // catalog is the catalogue of this moment with what is wrong in it.
@@ -148,6 +153,7 @@ func (s *server) open(ctx context.Context) error {
 		Snapshot: s.posted, Events: s.db, Resolver: s.posted, Partitions: s.c.Partitions, Epoch: s.install.ID,
 		Serves: s.registry.ServedAt, Heartbeat: s.heartbeat, Devices: s.deviceIDs, Now: time.Now, Log: s.log,
 	})
+	s.feeder = newFeeder(s)
 	s.chain = s.consumers()
 	return s.openRecord(ctx)
 }

@@ -127,7 +127,8 @@ func (db *DB) StartNotices(ctx context.Context, l vigil.NoticeLine) error {
 	return db.d.in(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO notice_lines (subscription, since, started, events, delivered, holder, until)
 			VALUES ($1, $2, $3, 0, 0, '', 0)
-			ON CONFLICT (subscription) DO UPDATE SET since = excluded.since, started = excluded.started, delivered = notice_lines.events`,
+			ON CONFLICT (subscription) DO UPDATE SET since = excluded.since, started = excluded.started, delivered = notice_lines.events
+			WHERE notice_lines.since < excluded.since`,
 			l.Subscription, l.Since, int64(l.Started))
 		if err != nil {
 			return fault("start notices", err)

@@ -25,7 +25,7 @@ func Vigil() Plan {
 			"github.com/fxamacker/cbor/v2":            {"codec"},
 			"github.com/cespare/xxhash/v2":            {"stream", "store", "devices", "codec"},
 			"github.com/minio/highwayhash":            {"stream"},
-			"github.com/coder/websocket":              {"live", "cmd", "bench"},
+			"github.com/coder/websocket":              {"live", "cmd", "bench", "fhir"},
 			"github.com/danielgtaylor/huma/v2":        {"api"},
 			"github.com/prometheus/client_golang":     {"app"},
 			"github.com/alecthomas/kong":              {"cmd"},
