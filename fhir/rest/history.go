@@ -119,9 +119,9 @@ func (s *Server) chronicle(c *call) (*chronicle, error) {
 // versions returns a page of versions, the newest first, and where the next
 // page begins, 0 behind the last.
 func (s *Server) versions(ctx context.Context, c *call, h *chronicle) (found []vigil.Resource, next int64, err error) {
-	looked := 0
+	looked, size := 0, 0
 	for len(found) < h.count {
-		h.q.Limit = h.count - len(found) + 1
+		h.q.Limit = min(h.count-len(found)+1, few)
 		page, err := s.c.Record.ResourceHistory(ctx, h.q)
 		if err != nil && vigil.KindOf(err) == vigil.NotFound {
 			break // nobody has written on it
@@ -130,9 +130,10 @@ func (s *Server) versions(ctx context.Context, c *call, h *chronicle) (found []v
 			return nil, 0, err
 		}
 		for _, r := range page {
-			if len(found) == h.count || looked > maxLooked {
+			if len(found) == h.count || looked > maxLooked || size > maxPage {
 				return found, h.q.Before, nil
 			}
+			size += len(r.Body)
 			if looked++; h.at == nil || r.Changed >= h.at.From || s.wasNewest(ctx, r, h.at.From) {
 				found = append(found, r)
 			}

@@ -208,6 +208,33 @@ func TestCostsAreBounded(t *testing.T) {
 	}
 }
 
+func TestPagesAreBoundedInBytes(t *testing.T) {
+	s := newSite(t)
+	large := strings.Repeat("x", 1<<20)
+	var want []string
+	for i := range 20 {
+		id := fmt.Sprint("large", i)
+		s.want(201, "PUT", "Patient/"+id, patient(large, `,"id":"`+id+`"`), "Prefer", "return=minimal")
+		want = append(want, id)
+	}
+	for _, target := range []string{"Patient?_count=1000", "Patient/_history?_count=1000"} {
+		var got []string
+		pages := 0
+		for next := target; next != ""; pages++ {
+			a := s.want(200, "GET", next, "")
+			for _, e := range a.entries() {
+				got = append(got, fmt.Sprint(dig(e, "resource", "id")))
+			}
+			next = a.link("next")
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if pages != 2 || !slices.Equal(got, want) {
+			t.Errorf("%s: %d pages with %v", target, pages, got)
+		}
+	}
+}
+
 func TestCapabilities(t *testing.T) {
 	s := newSite(t)
 	a := s.want(200, "GET", "metadata", "")

@@ -41,8 +41,12 @@ func (h *hunt) shelf(after *vigil.ResourceMark, first int) *shelf {
 	return st
 }
 
-// most is how many resources are read from the record at once.
-const most = 1000
+// few and most are how many resources are read from the record at once, at
+// first and later: some are large.
+const (
+	few  = 200
+	most = 1000
+)
 
 func (st *shelf) next(ctx context.Context) (*match, error) {
 	for {

@@ -22,6 +22,10 @@ type turn struct {
 // begins tells whether the turn is not the beginning of all.
 func (t *turn) begins() bool { return len(t.Rank) > 0 || len(t.Marks) > 0 }
 
+// maxPage bounds the bytes of a page: one that grows beyond them ends, however
+// few matches it has.
+const maxPage = 16 << 20
+
 // maxBefore bounds how many pages a cursor remembers.
 const maxBefore = 20
 
@@ -69,7 +73,7 @@ func (h *hunt) page(ctx context.Context, b *bundle) (*page, error) {
 			p.whole = h.q.Cursor == ""
 			break
 		}
-		if p.n == h.count {
+		if p.n == h.count || len(b.body) > maxPage {
 			p.next = from.behind(&last)
 			break
 		}
@@ -137,7 +141,7 @@ func (t *turn) behind(e *ending) *turn {
 func (h *hunt) open(ctx context.Context, from *turn) (stream, error) {
 	sorts := len(h.q.Sort) > 0
 	gathers := !h.plan.Sorted || sorts && !h.timed() && len(h.origins) > 0
-	marks, first := make([]*vigil.ResourceMark, 1+len(h.origins)), h.count+1
+	marks, first := make([]*vigil.ResourceMark, 1+len(h.origins)), min(h.count+1, few)
 	if gathers {
 		first, h.plan.Query.Order = most, vigil.ResourceOrder{}
 	} else {
