@@ -46,10 +46,11 @@ type Invocation struct {
 	RawQuery string
 	// Body is the resource that was sent, mostly Parameters; nil without one.
 	Body   *tree.Doc
-	Base   string // address of the base, as the client sees it
-	Strict bool   // Prefer: handling=strict
-	Async  bool   // Prefer: respond-async
-	Accept string // what the client takes, for answers that are no resources
+	Base   string      // address of the base, as the client sees it
+	Strict bool        // Prefer: handling=strict
+	Async  bool        // Prefer: respond-async
+	Accept string      // what the client takes, for answers that are no resources
+	Header http.Header // of the request; nil where it is an entry of a Bundle
 	Now    vigil.Instant
 	Actor  vigil.Actor
 	Path   []string // what follows the name in the address, for operations that Serve
@@ -57,7 +58,8 @@ type Invocation struct {
 	Raw   []byte
 	Media string
 
-	server *Server
+	server *Server  // carries out what the operation needs, see inside.go
+	origin *xmlBody // of a body that came as XML
 }
 
 // A Result is what an operation gives back.
@@ -137,7 +139,7 @@ func (s *Server) invoke(ctx context.Context, c *call, o *Operation) (*answer, er
 		Now: c.now, Actor: c.actor, Media: c.media, server: s,
 	}
 	if c.http != nil {
-		in.Accept = c.http.Header.Get("Accept")
+		in.Accept, in.Header = c.http.Header.Get("Accept"), c.http.Header
 	}
 	if o.Serve != nil {
 		return s.handOver(ctx, c, o, in)
@@ -180,6 +182,7 @@ func (s *Server) takeBody(c *call, o *Operation, in *Invocation) error {
 	}
 	var err error
 	in.Body, _, err = s.resource(c, "")
+	in.origin = c.origin
 	return err
 }
 

@@ -180,10 +180,14 @@ func (q *Query) ByIDs(ids ...string) {
 	q.all(x)
 }
 
-// Compartment narrows a query to a compartment, such as Patient/1
-// (compartmentdefinition.html). Types that are never in it are left out; ok is
-// false when none is left.
-func (q *Query) Compartment(name, id string) (ok bool) {
+// Compartment narrows a query to a compartment, such as Patient/1, or to those
+// of several (compartmentdefinition.html). Types that are never in it are left
+// out; ok is false when none is left.
+func (q *Query) Compartment(name string, ids ...string) (ok bool) {
+	vals := make([]operand, len(ids))
+	for i, id := range ids {
+		vals[i].ref = Ref{Type: name, ID: id}
+	}
 	any := &expr{op: or}
 	var types []string
 	for _, t := range q.Types {
@@ -196,10 +200,12 @@ func (q *Query) Compartment(name, id string) (ok bool) {
 		}
 		for _, code := range codes {
 			if code == "{def}" {
-				any.kids = append(any.kids, &expr{op: byItself, of: t, code: name + "/" + id})
+				for _, id := range ids {
+					any.kids = append(any.kids, &expr{op: byItself, of: t, code: name + "/" + id})
+				}
 				continue
 			}
-			any.kids = append(any.kids, &expr{op: byParam, of: t, code: code, vals: []operand{{ref: Ref{Type: name, ID: id}}}})
+			any.kids = append(any.kids, &expr{op: byParam, of: t, code: code, vals: vals})
 		}
 	}
 	q.Types = types
