@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/vigil-iomt/vigil"
@@ -23,11 +21,8 @@ const (
 	// outboxPause is how long it gathers: one look for many is much cheaper than
 	// one for each.
 	outboxPause = 200 * time.Millisecond
-	// outboxKeep is how often the place is kept up to which everything was
-	// passed on: what a crash takes away is passed on again, which does no harm.
-	outboxKeep = 30 * time.Second
-	// kindOutbox is the kind of the document of that place.
-	kindOutbox = "record-outbox"
+	// outboxName is the name of the place up to which everything was passed on.
+	outboxName = "outbox"
 	// unknownProfile is the profile of devices that nobody registered.
 	unknownProfile = "generic-json"
 	// unknownDevice names the source of what no device is named for.
@@ -51,10 +46,7 @@ type outbox struct {
 	wake     chan struct{}
 	shared   bool // other processes pass on, too
 
-	place   int64 // up to which write everything was passed on
-	version int64 // of its document
-	kept    int64
-	keptAt  time.Time
+	place int64 // up to which write everything was passed on
 }
 
 func newOutbox(s *server) *outbox {
@@ -96,7 +88,7 @@ func (o *outbox) run(ctx context.Context) error {
 	begun := false
 	for {
 		wake := o.wake
-		err := o.db.Alone(ctx, kindOutbox, func(ctx context.Context) error {
+		err := o.db.Alone(ctx, outboxName, func(ctx context.Context) error {
 			if !begun || o.shared {
 				if err := o.find(ctx); err != nil {
 					return err
@@ -108,10 +100,7 @@ func (o *outbox) run(ctx context.Context) error {
 				}
 				begun = true
 			}
-			if err := o.passAll(ctx); err != nil || !o.shared {
-				return err
-			}
-			return o.keep(ctx)
+			return o.passAll(ctx)
 		})
 		if err != nil && ctx.Err() == nil {
 			o.log.ErrorContext(ctx, "what was written into the record cannot be passed on; it is tried again", "error", err)
@@ -119,7 +108,7 @@ func (o *outbox) run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return o.keep(context.WithoutCancel(ctx))
+			return nil
 		case <-t.C:
 		case <-wake:
 			pause(ctx, outboxPause)
@@ -139,19 +128,9 @@ func pause(ctx context.Context, d time.Duration) {
 
 // find reads the place.
 func (o *outbox) find(ctx context.Context) error {
-	d, err := o.db.Document(ctx, kindOutbox, "self")
-	if vigil.KindOf(err) == vigil.NotFound {
-		return nil
-	}
-	var place int64
-	if err == nil {
-		err = json.Unmarshal(d.Body, &place)
-	}
-	if err != nil {
-		return fmt.Errorf("read place of the outbox: %w", err)
-	}
-	o.place, o.version, o.kept = max(o.place, place), d.Version, place
-	return nil
+	place, _, err := o.db.NoticePlace(ctx, outboxName)
+	o.place = max(o.place, place)
+	return err
 }
 
 // begin shows the vital signs of the last day again.
@@ -173,41 +152,51 @@ func (o *outbox) begin(ctx context.Context) error {
 	return o.show(ctx, f)
 }
 
-// passAll passes on everything that is there.
+// passAll passes on everything that is there. What a crash takes the place of
+// away is passed on again, which changes nothing.
 func (o *outbox) passAll(ctx context.Context) error {
 	for {
-		hits, err := o.db.SelectResources(ctx, vigil.ResourceQuery{
-			Types: []string{"Device", "Observation", "Patient"}, Order: vigil.ResourceOrder{By: vigil.ByChange},
-			After: &vigil.ResourceMark{Value: o.place, Row: math.MaxInt64}, Limit: outboxBatch, Bodies: true,
-		})
-		if err != nil || len(hits) == 0 {
+		some, err := o.db.ResourceChanges(ctx, []string{"Device", "Observation", "Patient"}, o.place, outboxBatch)
+		if err != nil || len(some) == 0 {
 			return err
 		}
-		if err := o.pass(ctx, hits); err != nil {
+		if err := o.pass(ctx, some); err != nil {
 			return err
 		}
-		o.place = hits[len(hits)-1].Written
-		if now := o.now(); now.Sub(o.keptAt) > outboxKeep {
-			if err := o.keep(ctx); err != nil {
-				return err
-			}
+		from, place := o.place, some[len(some)-1].Written
+		err = o.db.AddNotices(ctx, outboxName, from, place, nil)
+		if vigil.KindOf(err) == vigil.Conflicting { // another process was further
+			return o.find(ctx)
 		}
+		if err != nil {
+			return err
+		}
+		o.place = place
 	}
 }
 
 // pass passes on some resources.
-func (o *outbox) pass(ctx context.Context, hits []vigil.ResourceHit) error {
+func (o *outbox) pass(ctx context.Context, some []vigil.Resource) error {
 	var records []vigil.Record
 	people := map[string]*newcomers{}
-	for i := range hits {
-		r := hits[i].Resource
+	last := map[store.ResourceName]int{}
+	for i, r := range some {
+		last[store.ResourceName{Type: r.Type, ID: r.ID}] = i
+	}
+	for i, r := range some {
+		if last[store.ResourceName{Type: r.Type, ID: r.ID}] != i {
+			continue // there is a newer version
+		}
 		if r.Actor.Kind == vigil.System && r.Actor.ID == "registry" {
 			continue // it came from there
 		}
+		if o.readings.Named(r.ID) {
+			o.amended(ctx, r)
+		}
+		if r.Deleted {
+			continue
+		}
 		if r.Type == "Observation" {
-			if o.readings.Named(r.ID) {
-				o.amended(ctx, r)
-			}
 			if rec, ok := o.vitals(r); ok {
 				records = append(records, rec)
 			}
@@ -290,23 +279,4 @@ func (o *outbox) vitals(r vigil.Resource) (vigil.Record, bool) {
 		Kind: vigil.Understood, Subject: vigil.PatientSubject(patient), Readings: p.Readings,
 		Message: vigil.Message{Device: device, Channel: postedProtocol, ID: r.ID, Arrived: r.Changed, Protocol: postedProtocol},
 	}, true
-}
-
-// keep keeps the place.
-func (o *outbox) keep(ctx context.Context) error {
-	if o.place == o.kept {
-		return nil
-	}
-	now := o.now()
-	err := o.db.SaveDocuments(ctx, vigil.Document{
-		Kind: kindOutbox, ID: "self", Version: o.version, Body: fmt.Appendf(nil, "%d", o.place), Changed: vigil.InstantOf(now),
-		Actor: vigil.Actor{Kind: vigil.System, ID: "outbox"},
-	})
-	if vigil.KindOf(err) == vigil.Conflicting { // another process was further
-		return o.find(ctx)
-	}
-	if err == nil {
-		o.version, o.kept, o.keptAt = o.version+1, o.place, now
-	}
-	return err
 }
