@@ -9,6 +9,7 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/fhir/check"
+	"github.com/vigil-iomt/vigil/fhir/search"
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
@@ -21,13 +22,10 @@ type draft struct {
 	owner string
 }
 
-// draft works out what a resource will be found by.
+// draft works out what a resource will be found by, and whose it is.
 func (s *Server) draft(typ string, doc *tree.Doc) *draft {
-	if s.c.Shape != nil {
-		doc = s.c.Shape(typ, doc)
-	}
-	keys := s.engine().Extract(doc.Root()).Keys()
-	return &draft{typ: typ, doc: doc, keys: keys, owner: ownerOf(typ, doc.Root())}
+	values := s.engine().Extract(doc.Root())
+	return &draft{typ: typ, doc: doc, keys: values.Keys(), owner: s.ownerOf(typ, doc.Root(), values)}
 }
 
 // maxIssues bounds how much an OperationOutcome says.
@@ -60,19 +58,34 @@ func (s *Server) check(ctx context.Context, c *call, doc *tree.Doc) error {
 	return nil
 }
 
-// ownerOf names whose key seals a resource: that of the patient it is about,
-// or "" for the system's.
-func ownerOf(typ string, root tree.Node) string {
+// ownerOf names whose key seals a resource: that of the one patient whose
+// compartment it is in (compartmentdefinition-patient.html), or "" for the
+// system's.
+func (s *Server) ownerOf(typ string, root tree.Node, values *search.Values) string {
 	if typ == "Patient" {
 		return "" // its id is settled when it is written
 	}
-	for _, name := range [...]string{"subject", "patient", "beneficiary", "individual", "for"} {
+	for _, name := range [...]string{"subject", "patient"} { // most resources
 		ref := root.Get(name).Get("reference").Text()
 		if id, ok := strings.CutPrefix(ref, "Patient/"); ok && validID(id) {
 			return "patient/" + id
 		}
 	}
-	return ""
+	owner, several := "", false
+	for _, code := range s.set().Compartment("Patient", typ) {
+		values.Of(code, func(v *search.Value) bool {
+			ref, ok := v.Ref()
+			if ok && ref.Type == "Patient" && ref.URL == "" && validID(ref.ID) {
+				several = several || owner != "" && owner != "patient/"+ref.ID
+				owner = "patient/" + ref.ID
+			}
+			return true
+		})
+	}
+	if several {
+		return ""
+	}
+	return owner
 }
 
 // validID tells whether s has the form of an id (datatypes.html#id).

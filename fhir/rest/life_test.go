@@ -3,6 +3,7 @@ package rest_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -112,6 +113,26 @@ func TestConditionalReadsAndPreferences(t *testing.T) {
 	}
 	if a := s.want(201, "POST", "Patient", patient("x"), "Prefer", "return=representation"); a.text("resourceType") != "Patient" {
 		t.Errorf("representation: %s", a.raw)
+	}
+}
+
+func TestResourcesBelongToTheirPatient(t *testing.T) {
+	s := newSite(t)
+	const appointment = `{"resourceType":"Appointment","status":"proposed","participant":[{"actor":{"reference":"Patient/a"},"status":"accepted"},{"actor":{"reference":"Patient/%s"},"status":"accepted"}]}`
+	id := s.want(201, "POST", "Patient", patient("x")).text("id")
+	for _, body := range []string{
+		observation("Patient/a"), observation("Device/d"), `{"resourceType":"Organization","name":"x"}`,
+		fmt.Sprintf(appointment, "a"), fmt.Sprintf(appointment, "b"),
+	} {
+		typ, _, _ := strings.Cut(strings.TrimPrefix(body, `{"resourceType":"`), `"`)
+		s.want(201, "POST", typ, body)
+	}
+	var owners []string
+	for _, r := range s.written {
+		owners = append(owners, r.Owner)
+	}
+	if want := []string{"patient/" + id, "patient/a", "", "", "patient/a", ""}; !slices.Equal(owners, want) {
+		t.Errorf("owners %q, want %q", owners, want)
 	}
 }
 
