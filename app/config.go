@@ -49,9 +49,11 @@ type Config struct {
 	// to which notifications may be sent.
 	FHIRBase          string
 	SubscriptionHosts []string
-	Watchdog          string
-	LogLevel          string
-	LogFormat         string
+	// ImportHosts are hosts that $import may fetch from.
+	ImportHosts []string
+	Watchdog    string
+	LogLevel    string
+	LogFormat   string
 }
 
 // A Setting is one configuration value with where it came from.
@@ -193,6 +195,10 @@ func tellingSettings() []setting {
 		}},
 		{"subscription-hosts", "", "hosts that FHIR subscriptions may send to, with commas between: host, host:port, *.example.org, or * for any public one; loopback and private addresses have to be named; empty sends nowhere", func(c *Config, v string) error {
 			c.SubscriptionHosts = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
+			return nil
+		}},
+		{"fhir-import-hosts", "", "hosts that FHIR $import may fetch files from, with commas between: host or host:port; loopback addresses have to be named as such; empty fetches from nowhere", func(c *Config, v string) error {
+			c.ImportHosts = hostList(v)
 			return nil
 		}},
 		{"log-level", "info", "debug, info, warn or error", oneOf(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},

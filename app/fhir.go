@@ -27,9 +27,13 @@ func (s *server) openRecord(ctx context.Context) error {
 		Readings: s.db, Registry: s.registry, Events: s.db, IDKey: [16]byte(s.install.ObservationKey), Now: time.Now,
 		Shapes: func() *iomt.Shapes { return s.profiles.Load().shapes },
 	})
-	s.roster, s.outbox = newRoster(s), newOutbox(s)
+	s.roster = newRoster(s)
+	s.outbox = newOutbox(s)
 	s.validator = &validator{guides: s.guides, stored: &s.lexicon}
 	s.desk = s.newDesk(s.validator)
+	if err := s.openBulk(); err != nil {
+		return err
+	}
 	if err := s.lexicon.Load(ctx, s.db); err != nil {
 		return fmt.Errorf("read stored terminology: %w", err)
 	}
@@ -153,6 +157,7 @@ func (s *server) keepRecord(ctx context.Context) error {
 	g.Go(func() error { return s.roster.run(ctx) })
 	g.Go(func() error { return s.outbox.run(ctx) })
 	g.Go(func() error { return s.desk.Run(ctx) })
+	g.Go(func() error { return s.bulk.Run(ctx) })
 	for p := range s.journal.Partitions() {
 		g.Go(func() error { return s.feeder.run(ctx, p) })
 	}

@@ -21,7 +21,7 @@ import (
 func (s *server) rest() *rest.Server {
 	v := s.validator
 	known := func() *terms.Terms { t, _ := v.now(); return t }
-	return rest.New(rest.Config{
+	server := rest.New(rest.Config{
 		Record: s.db,
 		Write: func(ctx context.Context, f func(context.Context, rest.Tx) error) error {
 			return s.db.WriteResources(ctx, func(ctx context.Context, tx *store.ResourceTx) error { return f(ctx, tx) })
@@ -35,9 +35,11 @@ func (s *server) rest() *rest.Server {
 			a, _ := vigil.ActorFrom(ctx)
 			return permit(a, action)
 		},
-		Operations: slices.Concat(vocabulary.Operations(known, s.db), s.desk.Operations()),
+		Operations: slices.Concat(vocabulary.Operations(known, s.db), s.desk.Operations(), s.bulk.Operations()),
 		CursorKey:  s.install.key("cursor"), Version: Version().Vigil, Now: time.Now, Log: s.log,
 	})
+	s.fhir.Store(server)
+	return server
 }
 
 // A validator checks what is written by the definitions of this moment. It is

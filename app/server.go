@@ -13,7 +13,9 @@ import (
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/devices"
 	"github.com/vigil-iomt/vigil/devices/iomt"
+	"github.com/vigil-iomt/vigil/fhir/bulk"
 	"github.com/vigil-iomt/vigil/fhir/reading"
+	"github.com/vigil-iomt/vigil/fhir/rest"
 	"github.com/vigil-iomt/vigil/fhir/topic"
 	"github.com/vigil-iomt/vigil/fhir/vocabulary"
 	"github.com/vigil-iomt/vigil/fleet"
@@ -66,6 +68,8 @@ type server struct {
 	roster    *rosterKeeper
 	outbox    *outbox
 	desk      *topic.Desk // of subscriptions
+	bulk      *bulk.Service
+	fhir      atomic.Pointer[rest.Server]
 	feeder    *feeder
 	httpAddr  atomic.Pointer[string]
 	profiles  atomic.Pointer[catalog]
