@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/fhir/rest"
@@ -116,4 +118,39 @@ func BenchmarkSynthea(b *testing.B) {
 		s.want(200, "POST", "", raw)
 	}
 	b.ReportMetric(float64(resources*b.N)/b.Elapsed().Seconds(), "resources/s")
+}
+
+// BenchmarkEverything is everything of the patients of Synthea, in turn.
+func BenchmarkEverything(b *testing.B) {
+	files, err := filepath.Glob(filepath.Join(data(b, "synthea"), "*.json.bz2"))
+	if err != nil || len(files) == 0 {
+		b.Skip("there are no Synthea files")
+	}
+	s := newSite(b)
+	var patients []string
+	for _, file := range files[:8] {
+		raw := unpacked(b, file)
+		s.provide(raw)
+		patients = append(patients, placed(s.want(200, "POST", "", raw))[0])
+	}
+	size, resources := 0, 0
+	var took []time.Duration
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		r := httptest.NewRequest(http.MethodGet, base+"/Patient/"+patients[i%len(patients)]+"/$everything", nil)
+		w := httptest.NewRecorder()
+		begin := time.Now()
+		s.server.ServeHTTP(w, r)
+		took = append(took, time.Since(begin))
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Code, w.Body)
+		}
+		size += w.Body.Len()
+		resources += strings.Count(w.Body.String(), `"fullUrl"`)
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(size)/float64(len(took)), "bytes/answer")
+	b.ReportMetric(float64(resources)/float64(len(took)), "resources/answer")
 }

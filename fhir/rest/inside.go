@@ -35,6 +35,7 @@ func (in *Invocation) Do(ctx context.Context, st Step) (*Reply, error) {
 		c.method = st.Method
 	}
 	c.body, c.media, c.ifMatch = st.Body, jsonForm.mediaType(), st.IfMatch
+	c.prefer.give = "representation"
 	if err := c.goTo(st.Address); err != nil {
 		return nil, err
 	}
@@ -75,6 +76,15 @@ func (in *Invocation) Read(ctx context.Context, typ, id, version string) (vigil.
 // Find calls f with each resource that a search finds, those that nobody wrote
 // included, until f fails. A body is good until the next one.
 func (in *Invocation) Find(ctx context.Context, address string, f func(vigil.Resource) error) error {
+	return in.find(ctx, address, true, f)
+}
+
+// FindStored is Find without those that nobody wrote.
+func (in *Invocation) FindStored(ctx context.Context, address string, f func(vigil.Resource) error) error {
+	return in.find(ctx, address, false, f)
+}
+
+func (in *Invocation) find(ctx context.Context, address string, shown bool, f func(vigil.Resource) error) error {
 	c := in.call()
 	if err := c.goTo(address); err != nil {
 		return err
@@ -94,6 +104,9 @@ func (in *Invocation) Find(ctx context.Context, address string, f func(vigil.Res
 	defer h.end()
 	h.count, h.q.Sort = most, nil // in order of creation, which costs nothing
 	h.plan = h.q.Plan()
+	if !shown {
+		h.origins = nil
+	}
 	all, err := h.open(ctx, &turn{})
 	if err != nil {
 		return costly(err)
@@ -114,6 +127,10 @@ func (in *Invocation) Find(ctx context.Context, address string, f func(vigil.Res
 func (in *Invocation) Check(ctx context.Context, doc *tree.Doc) error {
 	return in.server.check(ctx, in.call(), doc)
 }
+
+// Place says where an issue of what was sent is, as the client sent it: in the
+// XML when it came as XML.
+func (in *Invocation) Place(i Issue) Issue { return in.origin.locate(i) }
 
 // Engine is what resources are found by while the operation runs.
 func (in *Invocation) Engine() *search.Engine { return in.server.engine() }
