@@ -165,6 +165,9 @@ func (s *Server) typeOf(n tree.Node) (string, error) {
 // asJSON returns the body as JSON.
 func (s *Server) asJSON(c *call) ([]byte, error) {
 	f := jsonForm
+	if c.isContent() {
+		return c.asBinary(), nil
+	}
 	if strings.TrimSpace(c.media) != "" {
 		f = formOf(c.media)
 	} else if looksLikeXML(c.body) {

@@ -138,6 +138,11 @@ func (s *Server) routeType(c *call) (step, error) {
 // routeInstance is for addresses below one resource.
 func (s *Server) routeInstance(c *call, action string, rest []string) (step, error) {
 	switch {
+	case (len(rest) == 0 || rest[0] == "_history" && len(rest) == 2) && c.method == http.MethodGet && c.wantsContent():
+		if c.unspoken = nil; len(rest) == 2 {
+			c.version = rest[1]
+		}
+		return step{action + "read", s.readContent, false}, nil
 	case len(rest) == 0 && c.method == http.MethodGet:
 		return step{action + "read", s.read, false}, nil
 	case len(rest) == 0:
