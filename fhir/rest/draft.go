@@ -24,6 +24,9 @@ type draft struct {
 
 // draft works out what a resource will be found by, and whose it is.
 func (s *Server) draft(typ string, doc *tree.Doc) *draft {
+	if s.c.Shape != nil {
+		doc = s.c.Shape(typ, doc)
+	}
 	values := s.engine().Extract(doc.Root())
 	return &draft{typ: typ, doc: doc, keys: values.Keys(), owner: s.ownerOf(typ, doc.Root(), values)}
 }
