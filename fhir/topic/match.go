@@ -39,7 +39,7 @@ func (r *reader) wants(ctx context.Context, s *subscription) {
 		r.wrong(criteria, "too-costly", "at most %d filters", maxFilters)
 		return
 	}
-	if !strings.Contains(s.criteria, "://") && !strings.HasPrefix(s.criteria, "urn:") {
+	if front, _, _ := strings.Cut(s.criteria, "?"); !strings.Contains(front, ":") {
 		r.plain(ctx, s, criteria, filters)
 		return
 	}
@@ -166,7 +166,7 @@ func (r *reader) query(ctx context.Context, at tree.Node, typ, raw string) *sear
 		return nil
 	}
 	if q.Count >= 0 || q.Only || len(q.Sort) > 0 || q.Total != "" || q.Summary != "" || len(q.Elements) > 0 || len(q.Includes) > 0 ||
-		q.Contained != "" || q.Cursor != "" {
+		q.Contained == "true" || q.Contained == "both" || q.Cursor != "" {
 		r.wrong(at, "not-supported", "only parameters that resources have to meet can be used here")
 		return nil
 	}

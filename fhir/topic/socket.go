@@ -148,9 +148,10 @@ func said(text string) (kind, arg string) {
 	return text[:i], strings.TrimLeft(text[i:], ": ")
 }
 
-// say sends a message.
+// say sends a message. It is not left half said when a binding ends: that would
+// end the connection.
 func (s *socket) say(ctx context.Context, text []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), defaultTimeout)
 	defer cancel()
 	return s.conn.Write(ctx, websocket.MessageText, text)
 }
