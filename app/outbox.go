@@ -36,6 +36,7 @@ const (
 type outbox struct {
 	db       *store.DB
 	registry *fleet.Registry
+	roster   func() *rosterKeeper
 	readings *reading.Source
 	metric   func(vigil.Code) *vigil.Metric
 	append   func(context.Context, []vigil.Record) error
@@ -51,7 +52,7 @@ type outbox struct {
 
 func newOutbox(s *server) *outbox {
 	return &outbox{
-		db: s.db, registry: s.registry, readings: s.readings, metric: s.metricFor, append: s.appendAll, show: s.posted.consume, amended: s.amended,
+		db: s.db, registry: s.registry, roster: func() *rosterKeeper { return s.roster }, readings: s.readings, metric: s.metricFor, append: s.appendAll, show: s.posted.consume, amended: s.amended,
 		now: time.Now, log: s.log, wake: make(chan struct{}, 1), shared: s.c.shared(),
 	}
 }
@@ -211,7 +212,7 @@ func (o *outbox) pass(ctx context.Context, some []vigil.Resource) error {
 	}
 	for _, who := range people {
 		ctx := vigil.WithActor(ctx, who.actor)
-		if err := o.registry.PutPatients(ctx, who.patients...); err != nil {
+		if err := o.register(ctx, who.patients); err != nil {
 			return fmt.Errorf("register patients: %w", err)
 		}
 		if err := o.registry.PutDevices(ctx, who.devices...); err != nil {
@@ -222,6 +223,26 @@ func (o *outbox) pass(ctx context.Context, some []vigil.Resource) error {
 		return nil
 	}
 	return o.append(ctx, records)
+}
+
+// register registers patients as the record has them. Only of those whom
+// somebody else changed at the same time the record has to hear.
+func (o *outbox) register(ctx context.Context, patients []vigil.Patient) error {
+	names := make([]rosterName, len(patients))
+	for i := range patients {
+		names[i] = rosterName{"patient", string(patients[i].ID)}
+	}
+	err := o.roster().quietly(names, func() error { return o.registry.PutPatients(ctx, patients...) })
+	for i, p := range patients {
+		now, _ := o.registry.Patient(p.ID)
+		if p.Created = now.Created; now.MRN == "" {
+			p.MRN = "" // it belongs to another patient
+		}
+		if now != p {
+			o.roster().note(names[i])
+		}
+	}
+	return err
 }
 
 // newcomers are what one actor wrote of patients and devices.

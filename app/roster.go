@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,14 +40,17 @@ type rosterKeeper struct {
 
 	mu      sync.Mutex
 	waiting map[rosterName]struct{}
+	same    map[rosterName]struct{} // of which a note is no news
+	noted   uint64                  // how many notes there were
+	done    uint64                  // up to which note everything was written, or failed
 	runs    bool
-	settled chan struct{} // closed when nothing waits any more
+	moved   chan struct{} // closed when done moves
 }
 
 func newRoster(s *server) *rosterKeeper {
 	return &rosterKeeper{
 		db: s.db, engine: s.searchEngine, now: s.rosterEntry, log: s.log, wake: make(chan struct{}, 1),
-		waiting: map[rosterName]struct{}{},
+		waiting: map[rosterName]struct{}{}, same: map[rosterName]struct{}{}, moved: make(chan struct{}),
 	}
 }
 
@@ -90,10 +94,10 @@ func (s *server) rosterDevice(d vigil.Device) roster.Device {
 func (r *rosterKeeper) note(names ...rosterName) {
 	r.mu.Lock()
 	for _, n := range names {
-		r.waiting[n] = struct{}{}
-	}
-	if len(r.waiting) > 0 && r.settled == nil && r.runs {
-		r.settled = make(chan struct{})
+		if _, ok := r.same[n]; !ok {
+			r.waiting[n] = struct{}{}
+			r.noted++
+		}
 	}
 	r.mu.Unlock()
 	select {
@@ -102,21 +106,51 @@ func (r *rosterKeeper) note(names ...rosterName) {
 	}
 }
 
+// quietly lets the registry learn what the record says already: that is no news
+// for the record.
+func (r *rosterKeeper) quietly(names []rosterName, learn func() error) error {
+	r.mu.Lock()
+	for _, n := range names {
+		r.same[n] = struct{}{}
+	}
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, n := range names {
+			delete(r.same, n)
+		}
+	}()
+	return learn()
+}
+
 // settle waits until the record has what the registry was told so far, for a
 // while: who registers a patient finds them at once.
 func (r *rosterKeeper) settle(ctx context.Context) {
 	r.mu.Lock()
-	settled := r.settled
+	noted := r.noted
+	settled := !r.runs || r.done >= noted
 	r.mu.Unlock()
-	if settled == nil {
+	if settled {
 		return
 	}
 	t := time.NewTimer(rosterPatience)
 	defer t.Stop()
-	select {
-	case <-settled:
-	case <-ctx.Done():
-	case <-t.C:
+	for {
+		r.mu.Lock()
+		moved := r.moved
+		settled = r.done >= noted
+		r.mu.Unlock()
+		if settled {
+			return
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			return
+		}
 	}
 }
 
@@ -145,32 +179,25 @@ func (r *rosterKeeper) run(ctx context.Context) error {
 
 // writeAll writes what was noted, a batch at a time.
 func (r *rosterKeeper) writeAll(ctx context.Context) error {
-	for {
-		batch := r.take()
-		if len(batch) == 0 {
-			return nil
+	r.mu.Lock()
+	all, noted := r.waiting, r.noted
+	r.waiting = map[rosterName]struct{}{}
+	r.mu.Unlock()
+	var err error
+	for batch := range slices.Chunk(slices.Collect(maps.Keys(all)), rosterBatch) {
+		if err == nil {
+			err = r.write(ctx, slices.Clone(batch))
 		}
-		if err := r.write(ctx, slices.Clone(batch)); err != nil {
+		if err != nil {
 			r.note(batch...)
-			return err
 		}
-		r.finish()
 	}
-}
-
-// take takes names off the list.
-func (r *rosterKeeper) take() []rosterName {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out []rosterName
-	for n := range r.waiting {
-		if len(out) == rosterBatch {
-			break
-		}
-		out = append(out, n)
-		delete(r.waiting, n)
-	}
-	return out
+	r.done = noted
+	close(r.moved)
+	r.moved = make(chan struct{})
+	return err
 }
 
 // reconcile notes everything that the registry knows.
@@ -185,19 +212,9 @@ func (s *server) reconcile() {
 	s.roster.note(all...)
 }
 
-// finish tells those who wait when nothing is left to do.
-func (r *rosterKeeper) finish() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.waiting) == 0 && r.settled != nil {
-		close(r.settled)
-		r.settled = nil
-	}
-}
-
 // write brings resources up to date, in one write.
 func (r *rosterKeeper) write(ctx context.Context, names []rosterName) error {
-	names = slices.DeleteFunc(names, func(n rosterName) bool { return r.same(ctx, n) })
+	names = slices.DeleteFunc(names, func(n rosterName) bool { return r.isSame(ctx, n) })
 	if len(names) == 0 {
 		return nil
 	}
@@ -211,8 +228,8 @@ func (r *rosterKeeper) write(ctx context.Context, names []rosterName) error {
 	})
 }
 
-// same tells whether a resource says already what the registry knows.
-func (r *rosterKeeper) same(ctx context.Context, n rosterName) bool {
+// isSame tells whether a resource says already what the registry knows.
+func (r *rosterKeeper) isSame(ctx context.Context, n rosterName) bool {
 	id, body, ok := r.now(n)
 	if !ok {
 		return true
