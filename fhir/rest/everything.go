@@ -39,6 +39,7 @@ const maxEverything = 10_000
 
 // A lot is everything of one compartment, or of all of a kind.
 type lot struct {
+	own         *hunt // the same of the own type of the compartment; nil without one
 	h           *hunt // of what was written
 	args        url.Values
 	name, id    string // of the compartment; without id: of all
@@ -68,6 +69,7 @@ func (s *Server) handleEverything(ctx context.Context, in *Invocation) (*Result,
 	}
 	defer l.h.end()
 	b := newBundle("searchset")
+	b.body = s.buffers.get()
 	if l.id != "" {
 		focus, err := in.Read(ctx, l.name, l.id, "")
 		if err != nil {
@@ -86,7 +88,8 @@ func (s *Server) handleEverything(ctx context.Context, in *Invocation) (*Result,
 		return nil, costly(err)
 	}
 	l.links(b)
-	return &Result{Body: b.bytes(in.Now)}, nil
+	head, tail := b.frame(in.Now)
+	return &Result{parts: [][]byte{head, b.body, tail}, done: func() { s.buffers.put(b.body) }}, nil
 }
 
 // read reads what is asked for.
@@ -124,6 +127,13 @@ func (l *lot) read(ctx context.Context, s *Server, in *Invocation) error {
 	}
 	types = slices.DeleteFunc(types, func(t string) bool { return !l.wants(t) })
 	c := in.call()
+	if i := slices.Index(types, l.name); i >= 0 && l.id != "" {
+		// Asked for by itself: the index knows exactly what belongs to others.
+		types = slices.Delete(types, i, i+1)
+		if l.own, err = s.lotHunt(ctx, c, raw, []string{l.name}, l); err != nil {
+			return err
+		}
+	}
 	if l.h, err = s.lotHunt(ctx, c, raw, types, l); err != nil {
 		return err
 	}
@@ -225,8 +235,11 @@ func (l *lot) stream(ctx context.Context, i int) stream {
 	if i == l.from.Stream {
 		after = l.from.Mark
 	}
-	if i == 0 {
+	switch {
+	case i == 0:
 		return l.h.shelf(after, min(l.count+1, most))
+	case i > len(l.origins):
+		return l.own.shelf(after, most)
 	}
 	pull, stop := iter.Pull2(l.origins[i-1].Search(ctx, l.origins[i-1].typ, l.queries[i-1], after))
 	l.h.stops = append(l.h.stops, stop)
@@ -239,7 +252,11 @@ func (l *lot) page(ctx context.Context, b *bundle) error {
 	l.until = l.from
 	l.until.Begun = true
 	looks := 0
-	for i := l.from.Stream; i <= len(l.origins); i++ {
+	streams := 1 + len(l.origins)
+	if l.own != nil {
+		streams++
+	}
+	for i := l.from.Stream; i < streams; i++ {
 		st := l.stream(ctx, i)
 		for {
 			m, err := st.next(ctx)

@@ -70,6 +70,9 @@ type Result struct {
 	// Stream writes something that is no resource, of the type Media.
 	Stream func(io.Writer) error
 	Media  string
+
+	parts [][]byte // Body in pieces, see answer
+	done  func()
 }
 
 // byName arranges operations; several may have one name at different types.
@@ -155,7 +158,7 @@ func (s *Server) invoke(ctx context.Context, c *call, o *Operation) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{status: r.Status, body: r.Body, header: r.Header, stream: r.Stream, media: r.Media}
+	a := &answer{status: r.Status, body: r.Body, header: r.Header, stream: r.Stream, media: r.Media, parts: r.parts, done: r.done}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
