@@ -21,6 +21,8 @@ const (
 	// outboxPause is how long it gathers: one look for many is much cheaper than
 	// one for each.
 	outboxPause = 200 * time.Millisecond
+	// outboxPatience is how long a stop waits for what is being passed on.
+	outboxPatience = 10 * time.Second
 	// outboxName is the name of the place up to which everything was passed on.
 	outboxName = "outbox"
 	// unknownProfile is the profile of devices that nobody registered.
@@ -161,19 +163,29 @@ func (o *outbox) passAll(ctx context.Context) error {
 		if err != nil || len(some) == 0 {
 			return err
 		}
-		if err := o.pass(ctx, some); err != nil {
+		if err := o.whole(ctx, some); err != nil || ctx.Err() != nil {
 			return err
 		}
-		from, place := o.place, some[len(some)-1].Written
-		err = o.db.AddNotices(ctx, outboxName, from, place, nil)
-		if vigil.KindOf(err) == vigil.Conflicting { // another process was further
-			return o.find(ctx)
-		}
-		if err != nil {
-			return err
-		}
+	}
+}
+
+// whole passes on some resources and keeps the place behind them. A stop does
+// not come in between, for a while.
+func (o *outbox) whole(ctx context.Context, some []vigil.Resource) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outboxPatience)
+	defer cancel()
+	if err := o.pass(ctx, some); err != nil {
+		return err
+	}
+	place := some[len(some)-1].Written
+	err := o.db.AddNotices(ctx, outboxName, o.place, place, nil)
+	if vigil.KindOf(err) == vigil.Conflicting { // another process was further
+		return o.find(ctx)
+	}
+	if err == nil {
 		o.place = place
 	}
+	return err
 }
 
 // pass passes on some resources.
