@@ -8,6 +8,7 @@ import (
 
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/fhir/check"
+	"github.com/vigil-iomt/vigil/fhir/operate"
 	"github.com/vigil-iomt/vigil/fhir/rest"
 	"github.com/vigil-iomt/vigil/fhir/schema"
 	"github.com/vigil-iomt/vigil/fhir/terms"
@@ -35,8 +36,9 @@ func (s *server) rest() *rest.Server {
 			a, _ := vigil.ActorFrom(ctx)
 			return permit(a, action)
 		},
-		Operations: slices.Concat(vocabulary.Operations(known, s.db), s.desk.Operations(), s.bulk.Operations()),
-		CursorKey:  s.install.key("cursor"), Version: Version().Vigil, Now: time.Now, Log: s.log,
+		Operations: slices.Concat(vocabulary.Operations(known, s.db), s.desk.Operations(), s.bulk.Operations(),
+			operate.Operations(operate.Config{Checker: func() *check.Checker { _, c := v.now(); return c }, Readings: s.readings})),
+		CursorKey: s.install.key("cursor"), Version: Version().Vigil, Now: time.Now, Log: s.log,
 	})
 	s.fhir.Store(server)
 	return server
