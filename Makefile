@@ -8,7 +8,7 @@ WEB     := web/dist/wall.html
 RECORDINGS ?= $(wildcard ../shared/data/mitdb)
 WEBSRC  := $(shell find web/src web/*.html web/*.ts web/package.json web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: demo build test test-all lint bench bench-fhir micro crash mutants fmt clean web api
+.PHONY: demo build test test-all conformance lint bench bench-fhir micro crash mutants fmt clean web api
 
 demo: build            ## a simulated hospital in a throw-away folder, in the browser
 	$(BIN)/vigil demo $(if $(RECORDINGS),--recordings $(RECORDINGS))
@@ -26,6 +26,10 @@ test:                  ## everything that must pass, under 20 minutes
 
 test-all:              ## longer fuzzing and soak runs
 	scripts/test all
+
+conformance: build     ## the suites that others wrote, and their clients' view: passed, failed, skipped
+	@scripts/clients
+	@$(GO) run ./test/conformance
 
 lint:                  ## vet, the house rules, golangci-lint
 	scripts/lint

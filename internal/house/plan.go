@@ -11,7 +11,7 @@ func Vigil() Plan {
 			"fleet":   3, "ingest": 3, "live": 3,
 			"protocol": 4, "stream": 4, "store": 4, "api": 4, "fhir": 4, "web": 4, "sim": 4, "bench": 4,
 			"app": 5,
-			"cmd": 6,
+			"cmd": 6, "test": 6,
 		},
 		// What FHIR needs is layered inside its own room, see fhir/doc.go.
 		Free: []string{"fhir"},
@@ -31,7 +31,7 @@ func Vigil() Plan {
 			"github.com/alecthomas/kong":              {"cmd"},
 			"github.com/eclipse/paho.mqtt.golang":     {"sim"},
 			"go.yaml.in/yaml/v3":                      {"devices", "sim", "app"},
-			"golang.org/x/sync":                       {"cmd", "app", "stream", "store", "sim", "live", "protocol", "bench"},
+			"golang.org/x/sync":                       {"cmd", "app", "stream", "store", "sim", "live", "protocol", "bench", "test"},
 			"golang.org/x/sys":                        {"app", "stream"},
 			"golang.org/x/text":                       {"fhir"},
 			"github.com/HdrHistogram/hdrhistogram-go": {"bench"},
