@@ -243,7 +243,7 @@ func (l *lot) stream(ctx context.Context, i int) stream {
 	}
 	pull, stop := iter.Pull2(l.origins[i-1].Search(ctx, l.origins[i-1].typ, l.queries[i-1], after))
 	l.h.stops = append(l.h.stops, stop)
-	return shownStream{pull, i}
+	return &shownStream{pull: pull, from: i}
 }
 
 // page puts the resources of the compartment into the answer. It ends early

@@ -83,7 +83,8 @@ type bundle struct {
 	links   []byte
 	body    []byte
 	entries int
-	total   int // -1 when nobody counted
+	total   int    // -1 when nobody counted
+	base    []byte // how every fullUrl begins
 }
 
 func newBundle(kind string) *bundle { return &bundle{kind: kind, total: -1} }
@@ -124,7 +125,18 @@ func (b *bundle) open() {
 
 // full appends the fullUrl of an entry.
 func (b *bundle) full(base, typ, id string) {
-	b.body = appendString(append(b.body, `"fullUrl":`...), base+"/"+typ+"/"+id)
+	if b.base == nil { // the same for all entries
+		quoted := appendString(append(b.base, `"fullUrl":`...), base)
+		b.base = append(quoted[:len(quoted)-1], '/')
+	}
+	b.body = append(append(append(b.body, b.base...), typ...), '/')
+	if validID(id) {
+		b.body = append(append(b.body, id...), '"')
+		return
+	}
+	start := len(b.body)
+	b.body = appendString(b.body, id)
+	b.body = append(b.body[:start], b.body[start+1:]...) // within the quotes of the address
 }
 
 // hit adds an entry of a search.

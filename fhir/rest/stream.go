@@ -20,7 +20,8 @@ type match struct {
 	mark    vigil.ResourceMark
 }
 
-// A stream gives matches one by one, nil behind the last.
+// A stream gives matches one by one, nil behind the last. One is good until the
+// next of the same stream.
 type stream interface {
 	next(ctx context.Context) (*match, error)
 }
@@ -31,6 +32,7 @@ type shelf struct {
 	q     vigil.ResourceQuery
 	buf   []vigil.ResourceHit
 	ended bool
+	m     match
 }
 
 // shelf opens what was written, behind a mark. first is how many matches are
@@ -57,7 +59,8 @@ func (st *shelf) next(ctx context.Context) (*match, error) {
 		}
 		hit := &st.buf[0]
 		st.buf = st.buf[1:]
-		m := &match{typ: hit.Type, id: hit.ID, body: hit.Body, at: hit.Mark.Value, last: hit.Mark.Last, mark: hit.Mark}
+		m := &st.m
+		*m = match{typ: hit.Type, id: hit.ID, body: hit.Body, at: hit.Mark.Value, last: hit.Mark.Last, mark: hit.Mark}
 		if !st.h.plan.Check {
 			return m, nil
 		}
@@ -115,14 +118,16 @@ func (s *Server) origins(types []string) []origin {
 type shownStream struct {
 	pull func() (vigil.ResourceHit, error, bool)
 	from int
+	m    match
 }
 
-func (st shownStream) next(context.Context) (*match, error) {
+func (st *shownStream) next(context.Context) (*match, error) {
 	hit, err, ok := st.pull()
 	if !ok || err != nil {
 		return nil, costly(err)
 	}
-	return &match{typ: hit.Type, id: hit.ID, body: hit.Body, at: hit.Mark.Value, last: hit.Mark.Last, from: st.from, mark: hit.Mark}, nil
+	st.m = match{typ: hit.Type, id: hit.ID, body: hit.Body, at: hit.Mark.Value, last: hit.Mark.Last, from: st.from, mark: hit.Mark}
+	return &st.m, nil
 }
 
 // A merged stream gives the matches of several in their order; without an

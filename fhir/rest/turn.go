@@ -155,7 +155,7 @@ func (h *hunt) open(ctx context.Context, from *turn) (stream, error) {
 	for i, o := range h.origins {
 		pull, stop := iter.Pull2(o.Search(ctx, o.typ, h.q, marks[i+1]))
 		h.stops = append(h.stops, stop)
-		of = append(of, shownStream{pull, i + 1})
+		of = append(of, &shownStream{pull: pull, from: i + 1})
 	}
 	h.q.Sort = by
 	if gathers {
