@@ -297,6 +297,9 @@ func (f *feeder) observations(ctx context.Context, r *vigil.Record, add func(str
 			return err
 		}
 		for _, p := range points {
+			if p.Arrived != r.Message.Arrived {
+				continue // a repeat, or what was there before it
+			}
 			add(f.s.readings.ObservationID(id, p))
 		}
 	}

@@ -28,6 +28,8 @@ func resourceCases() []suiteCase {
 		{"bounds what a search costs", boundsSearches},
 		{"counts and indexes resources anew", reindexes},
 		{"walks over all resources and goes on", walksResources},
+		{"follows changes in their order", followsChanges},
+		{"numbers events of subscriptions and keeps them", keepsNotices},
 	}
 }
 
