@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/api"
 	"github.com/vigil-iomt/vigil/devices"
+	"github.com/vigil-iomt/vigil/fhir/pages"
 	"github.com/vigil-iomt/vigil/fhir/topic"
 	"github.com/vigil-iomt/vigil/ingest"
 	"github.com/vigil-iomt/vigil/live"
@@ -22,7 +23,7 @@ func (s *server) routes() http.Handler {
 	s.httpin = httpin.New(httpin.Config{
 		Auth: s.gate(), May: s.gate().MaySpeak, Trusted: trusted, Answers: answers{s.db}, Now: time.Now, Log: s.log,
 	})
-	records := s.settled(s.rest())
+	records := pages.New(s.settled(s.rest()), s.guides.Set)
 	inner := http.NewServeMux()
 	inner.Handle("/api/v1/", s.api())
 	inner.Handle("/fhir", records)
