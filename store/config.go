@@ -71,6 +71,8 @@ type DB struct {
 	words         words        // that resources name by number
 	record        recorder     // writes resources
 	recent        recent       // what finds the latest resources
+	shelf         shelf        // of latest resources
+	tail          tail         // of the record
 	rd            *database    // of resources; on PostgreSQL the same as d
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,9 +23,13 @@ type database struct {
 	// writing lets one transaction at a time begin: SQLite has one writer, and
 	// waiting here is fair where waiting there is a poll.
 	writing sync.Mutex
-	conn    *sql.Conn  // that the transaction runs on; guarded by writing
-	stmts   sync.Map   // text → *sql.Stmt of the read pool
-	turn    sync.Mutex // held while this process waits for or has its turn, see Alone
+	conn    *sql.Conn // that the transaction runs on; guarded by writing
+	// ready are statements of the one connection that writes with SQLite, and
+	// wanted the texts of those that come next; guarded by writing.
+	ready  map[string]*sql.Stmt
+	wanted []string
+	stmts  sync.Map   // text → *sql.Stmt of the read pool
+	turn   sync.Mutex // held while this process waits for or has its turn, see Alone
 }
 
 // fail closes what was opened and returns err.
@@ -35,6 +40,9 @@ func (d *database) close() error {
 		_ = s.(*sql.Stmt).Close()
 		return true
 	})
+	for _, s := range d.ready {
+		_ = s.Close()
+	}
 	err := d.write.Close()
 	if d.read != nil && d.read != d.write {
 		err = errors.Join(err, d.read.Close())
@@ -46,6 +54,9 @@ func (d *database) close() error {
 func (d *database) in(ctx context.Context, f func(*sql.Tx) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	if err := d.makeReady(ctx); err != nil {
+		return err
+	}
 	conn, err := d.write.Conn(ctx)
 	if err != nil {
 		return fault("connect", err)
@@ -67,6 +78,62 @@ func (d *database) in(ctx context.Context, f func(*sql.Tx) error) error {
 		return fault("commit", err)
 	}
 	return nil
+}
+
+// mostReady bounds how many statements stay prepared for writing.
+const mostReady = 256
+
+// makeReady prepares what the transactions before wanted.
+func (d *database) makeReady(ctx context.Context) error {
+	for _, text := range d.wanted {
+		s, err := d.write.PrepareContext(ctx, text)
+		if err != nil {
+			return fault("prepare", err)
+		}
+		if d.ready == nil {
+			d.ready = map[string]*sql.Stmt{}
+		}
+		if old := d.ready[text]; old != nil {
+			_ = old.Close()
+		}
+		d.ready[text] = s
+	}
+	d.wanted = d.wanted[:0]
+	return nil
+}
+
+// readied returns the prepared statement of a text in a transaction, nil when
+// there is none. With SQLite there is one from the second transaction on;
+// PostgreSQL's driver remembers by itself.
+func (d *database) readied(ctx context.Context, tx *sql.Tx, text string) *sql.Stmt {
+	if s := d.ready[text]; s != nil {
+		return tx.StmtContext(ctx, s)
+	}
+	if d.write != d.read && len(d.ready)+len(d.wanted) < mostReady && !slices.Contains(d.wanted, text) {
+		d.wanted = append(d.wanted, text)
+	}
+	return nil
+}
+
+// within returns a prepared statement in a transaction.
+func (d *database) within(ctx context.Context, tx *sql.Tx, text string) (*sql.Stmt, error) {
+	if s := d.readied(ctx, tx, text); s != nil {
+		return s, nil
+	}
+	s, err := tx.PrepareContext(ctx, text) // #nosec G701 -- constants of this room and placeholders
+	if err != nil {
+		return nil, fault("prepare", err)
+	}
+	return s, nil
+}
+
+// exec executes a statement in a transaction.
+func (d *database) exec(ctx context.Context, tx *sql.Tx, text string, args ...any) (sql.Result, error) {
+	if s := d.readied(ctx, tx, text); s != nil {
+		defer func() { _ = s.Close() }()
+		return s.ExecContext(ctx, args...)
+	}
+	return tx.ExecContext(ctx, text, args...) // #nosec G701 -- constants of this room and placeholders
 }
 
 // stmt returns the prepared statement of a text, for reading.
@@ -132,6 +199,7 @@ const (
 
 // An inserter gathers rows of one table and inserts them many at a time.
 type inserter struct {
+	d                    *database
 	tx                   *sql.Tx
 	table, columns, tail string // the last is ON CONFLICT …
 	cols, rows           int
@@ -143,7 +211,7 @@ type inserter struct {
 // insert begins a run of rows. Columns are separated by commas; tail may say
 // what happens on a conflict.
 func (d *database) insert(tx *sql.Tx, table, columns, tail string) *inserter {
-	in := &inserter{tx: tx, rows: d.rows, cols: strings.Count(columns, ",") + 1, table: table, columns: columns, tail: tail}
+	in := &inserter{d: d, tx: tx, rows: d.rows, cols: strings.Count(columns, ",") + 1, table: table, columns: columns, tail: tail}
 	if d.copies {
 		in.copier = &copier{in: in, conn: d.conn}
 	}
@@ -186,9 +254,9 @@ func (in *inserter) add(ctx context.Context, vals []any) error {
 		return nil
 	}
 	if in.full == nil {
-		s, err := in.tx.PrepareContext(ctx, in.text(in.rows)) // #nosec G701 -- constants of this room and placeholders
+		s, err := in.d.within(ctx, in.tx, in.text(in.rows))
 		if err != nil {
-			return fault("prepare insert", err)
+			return err
 		}
 		in.full = s
 	}
@@ -215,7 +283,7 @@ func (in *inserter) finish(ctx context.Context) error {
 	if len(in.args) == 0 {
 		return nil
 	}
-	if _, err := in.tx.ExecContext(ctx, in.text(len(in.args)/in.cols), in.args...); err != nil { // #nosec G701 -- constants of this room and placeholders
+	if _, err := in.d.exec(ctx, in.tx, in.text(len(in.args)/in.cols), in.args...); err != nil {
 		return fault("insert", err)
 	}
 	in.args = nil

@@ -16,6 +16,9 @@ func (db *DB) ResourceChanges(ctx context.Context, types []string, after int64, 
 	if len(types) == 0 {
 		return nil, nil
 	}
+	if some, ok := db.tail.behind(types, after, limit); ok {
+		return db.opened(some)
+	}
 	nos, err := db.typeNumbers(ctx, types)
 	if err != nil {
 		return nil, err
@@ -36,6 +39,18 @@ func (db *DB) ResourceChanges(ctx context.Context, types []string, after int64, 
 		}
 	}
 	return all, nil
+}
+
+// opened returns versions with their bodies.
+func (db *DB) opened(rows []resourceRow) ([]vigil.Resource, error) {
+	out := make([]vigil.Resource, len(rows))
+	for i := range rows {
+		out[i] = rows[i].Resource
+		if err := db.openBody(&out[i], rows[i].sealed); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // changesOf reads versions of one type behind a write up to another.

@@ -84,6 +84,7 @@ func (g *group) flush(ctx context.Context, tx *sql.Tx) error {
 	if g.empty() {
 		return nil
 	}
+	g.db.shelf.begin(g)
 	changes := make([]*change, 0, len(g.changed))
 	for _, c := range g.changed {
 		changes = append(changes, c)
@@ -101,7 +102,7 @@ func (g *group) flush(ctx context.Context, tx *sql.Tx) error {
 // writeClock writes the last numbers.
 func (g *group) writeClock(ctx context.Context, tx *sql.Tx) error {
 	c := &g.clock
-	if _, err := tx.ExecContext(ctx, `UPDATE resource_clock SET rid = $1, written = $2, lag = $3, word = $4, indexed = $5 WHERE one = 0`,
+	if _, err := g.db.rd.exec(ctx, tx, `UPDATE resource_clock SET rid = $1, written = $2, lag = $3, word = $4, indexed = $5 WHERE one = 0`,
 		c.rid, c.written, c.lag, c.word, c.indexed); err != nil {
 		return fault("write clock of resources", err)
 	}
@@ -140,7 +141,12 @@ func (g *group) columns(ctx context.Context, r *vigil.Resource) ([8]any, error) 
 		}
 	}
 	state, err := stateOf(r)
-	return [8]any{nos[0], r.Version, r.Written, r.Written - int64(r.Changed), state, nos[1], nos[2], g.db.sealBody(r)}, err
+	body := g.db.sealBody(r)
+	if g.sealed == nil {
+		g.sealed = map[int64][]byte{}
+	}
+	g.sealed[r.Written] = body
+	return [8]any{nos[0], r.Version, r.Written, r.Written - int64(r.Changed), state, nos[1], nos[2], body}, err
 }
 
 // insertNew inserts the resources that the database does not have.
@@ -188,14 +194,14 @@ func (g *group) replace(ctx context.Context, tx *sql.Tx, changes []*change) erro
 		}
 		if keep == nil {
 			var err error
-			if keep, err = tx.PrepareContext(ctx, `INSERT INTO resource_versions (rid, version, type, written, lag, state, actor, owner, body)
+			if keep, err = g.db.rd.within(ctx, tx, `INSERT INTO resource_versions (rid, version, type, written, lag, state, actor, owner, body)
 				SELECT rid, version, type, written, lag, state, actor, owner, body FROM resources WHERE rid = $1`); err != nil {
-				return fault("prepare", err)
+				return err
 			}
 			defer func() { _ = keep.Close() }()
-			if update, err = tx.PrepareContext(ctx, `UPDATE resources SET keys = $2, type = $3, version = $4, written = $5, lag = $6,
+			if update, err = g.db.rd.within(ctx, tx, `UPDATE resources SET keys = $2, type = $3, version = $4, written = $5, lag = $6,
 				state = $7, actor = $8, owner = $9, body = $10 WHERE rid = $1`); err != nil {
-				return fault("prepare", err)
+				return err
 			}
 			defer func() { _ = update.Close() }()
 		}

@@ -41,12 +41,14 @@ type group struct {
 	careful  bool // everything is looked up, and nobody's word is taken
 	requests []*request
 	clock    clock
+	began    int64 // the last write before
 	changed  map[ResourceName]*change
 	log      []undo
 	bytes    int
 	assumed  int                           // resources that are new as their writers say
 	looked   map[ResourceName]*resourceRow // what the database holds, nil where that is none
 	words    map[string]int64              // that are new
+	sealed   map[int64][]byte              // bodies of what is written, by its number
 
 	drained     bool         // nothing waits in memory any more
 	waiting     indexChanges // what is to wait there
@@ -219,6 +221,10 @@ func (g *group) settle() {
 	}
 	if g.waitingRows > 0 {
 		g.db.recent.add(&g.waiting, g.waitingRows)
+	}
+	if !g.db.rd.many && !g.empty() {
+		g.db.shelf.end(g)
+		g.db.tail.add(g)
 	}
 }
 

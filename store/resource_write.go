@@ -172,21 +172,25 @@ func (db *DB) commitGroup(ctx context.Context, g *group, take func() *request) (
 			if err := g.begin(ctx, tx); err != nil {
 				return err
 			}
+			g.began = g.clock.written
 			g.run(take)
 			return g.flush(ctx, tx)
 		})
 	} else {
-		g.clock = rec.clock
+		g.clock, g.began = rec.clock, rec.clock.written
 		g.run(take)
 		if !g.empty() {
 			err = db.rd.in(ctx, func(tx *sql.Tx) error { return g.flush(ctx, tx) })
 		}
 	}
-	if rec.known = err == nil; err == nil {
-		rec.clock = g.clock
-		g.settle()
+	if rec.known = err == nil; err != nil {
+		db.shelf.clear()
+		db.tail.clear()
+		return err
 	}
-	return err
+	rec.clock = g.clock
+	g.settle()
+	return nil
 }
 
 // run runs requests until nobody waits or the group is full.
