@@ -47,7 +47,8 @@ type outbox struct {
 	now      func() time.Time
 	log      *slog.Logger
 	wake     chan struct{}
-	shared   bool // other processes pass on, too
+	shared   bool        // other processes pass on, too
+	mine     func() bool // this one does now: it holds the first partition
 
 	place int64 // up to which write everything was passed on
 }
@@ -56,6 +57,7 @@ func newOutbox(s *server) *outbox {
 	return &outbox{
 		db: s.db, registry: s.registry, roster: func() *rosterKeeper { return s.roster }, readings: s.readings, metric: s.metricFor, append: s.appendAll, show: s.posted.consume, amended: s.amended,
 		now: time.Now, log: s.log, wake: make(chan struct{}, 1), shared: s.c.shared(),
+		mine: func() bool { return s.holds(0) },
 	}
 }
 
@@ -91,20 +93,8 @@ func (o *outbox) run(ctx context.Context) error {
 	begun := false
 	for {
 		wake := o.wake
-		err := o.db.Alone(ctx, outboxName, func(ctx context.Context) error {
-			if !begun || o.shared {
-				if err := o.find(ctx); err != nil {
-					return err
-				}
-			}
-			if !begun {
-				if err := o.begin(ctx); err != nil {
-					return err
-				}
-				begun = true
-			}
-			return o.passAll(ctx)
-		})
+		err := o.look(ctx, begun)
+		begun = begun || err == nil
 		if err != nil && ctx.Err() == nil {
 			o.log.ErrorContext(ctx, "what was written into the record cannot be passed on; it is tried again", "error", err)
 			wake = nil
@@ -117,6 +107,24 @@ func (o *outbox) run(ctx context.Context) error {
 			pause(ctx, outboxPause)
 		}
 	}
+}
+
+// look passes on what is there, when this is the process that does.
+func (o *outbox) look(ctx context.Context, begun bool) error {
+	if !begun || o.shared {
+		if err := o.find(ctx); err != nil {
+			return err
+		}
+	}
+	if !begun {
+		if err := o.begin(ctx); err != nil {
+			return err
+		}
+	}
+	if !o.mine() {
+		return nil
+	}
+	return o.passAll(ctx)
 }
 
 // pause waits, or until ctx is done.
