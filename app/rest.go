@@ -27,16 +27,16 @@ func (s *server) rest() *rest.Server {
 		Write: func(ctx context.Context, f func(context.Context, rest.Tx) error) error {
 			return s.db.WriteResources(ctx, func(ctx context.Context, tx *store.ResourceTx) error { return f(ctx, tx) })
 		},
-		Sources: []rest.Source{s.readings}, Engine: s.searchEngine, Terms: v, Written: s.written,
+		Sources: []rest.Source{s.readings, topic.NewListed(vigil.InstantOf(s.started))}, Engine: s.searchEngine, Terms: v, Written: s.written,
 		Check: func(ctx context.Context, doc *tree.Doc) []check.Issue {
-			return append(v.check(ctx, doc), s.desk.Check(ctx, doc)...)
+			return slices.Concat(v.check(ctx, doc), s.desk.Check(ctx, doc), s.book.Check(doc))
 		},
 		Shape: s.desk.Shape, Topics: topic.URLs(), Sockets: topic.SocketPath,
 		Permit: func(ctx context.Context, action vigil.Action) error {
 			a, _ := vigil.ActorFrom(ctx)
 			return permit(a, action)
 		},
-		Operations: slices.Concat(vocabulary.Operations(known, s.db), s.desk.Operations(), s.bulk.Operations(),
+		Operations: slices.Concat(vocabulary.Operations(known, s.db), s.desk.Operations(), s.bulk.Operations(), s.book.Operations(),
 			operate.Operations(operate.Config{Checker: func() *check.Checker { _, c := v.now(); return c }, Readings: s.readings})),
 		CursorKey: s.install.key("cursor"), Version: Version().Vigil, Now: time.Now, Log: s.log,
 	})

@@ -52,8 +52,7 @@ func (d *Desk) catchUp(ctx context.Context) error {
 	for {
 		more, err := d.step(ctx)
 		if vigil.KindOf(err) == vigil.Conflicting { // another process was faster
-			d.place, _, err = d.c.Log.NoticePlace(ctx, record)
-			d.kept = d.place
+			d.kept, _, err = d.c.Log.NoticePlace(ctx, record)
 			more = true
 		}
 		if err != nil || !more {
@@ -81,8 +80,10 @@ func (d *Desk) step(ctx context.Context) (more bool, err error) {
 				return false, err
 			}
 		}
-		if notices, err = d.match(ctx, r, notices); err != nil {
-			return false, err
+		if r.Written > d.kept { // or another process has made events of it
+			if notices, err = d.match(ctx, r, notices); err != nil {
+				return false, err
+			}
 		}
 		place = r.Written
 		if r.Type == "Subscription" {
@@ -106,7 +107,7 @@ func (d *Desk) step(ctx context.Context) (more bool, err error) {
 // keep keeps the place when nothing else does.
 func (d *Desk) keep(ctx context.Context) error {
 	d.keptAt = d.c.Now()
-	if d.place == d.kept {
+	if d.place <= d.kept {
 		return nil
 	}
 	err := d.c.Log.AddNotices(ctx, record, d.kept, d.place, nil)
@@ -114,7 +115,7 @@ func (d *Desk) keep(ctx context.Context) error {
 		d.kept = d.place
 	}
 	if vigil.KindOf(err) == vigil.Conflicting {
-		err = nil
+		d.kept, _, err = d.c.Log.NoticePlace(ctx, record)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package topic_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -60,9 +61,9 @@ func newSite(t *testing.T, change func(*topic.Config)) *site {
 // open opens the store and lets the desk run.
 func (s *site) open() {
 	s.t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
+	log := quiet()
 	db, err := store.Open(context.Background(), store.Config{
-		Path: s.dir, Partitions: 1, Sealer: seal.Plain{}, Now: time.Now, Log: quiet, Checkpoint: time.Hour,
+		Path: s.dir, Partitions: 1, Sealer: seal.Plain{}, Now: time.Now, Log: log, Checkpoint: time.Hour,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -70,7 +71,7 @@ func (s *site) open() {
 	s.db = db
 	c := topic.Config{
 		Log: db, Ledger: db, Record: db, Put: s.put, Engine: engine, Endpoints: topic.Endpoints{"127.0.0.1"}, Key: [16]byte{7},
-		Base: func() string { return base }, Now: time.Now, Logger: quiet, RetryMin: 5 * time.Millisecond, RetryMax: 20 * time.Millisecond,
+		Base: func() string { return base }, Now: time.Now, Logger: log, RetryMin: 5 * time.Millisecond, RetryMax: 20 * time.Millisecond,
 		Attempts: 4, Poll: 20 * time.Millisecond,
 	}
 	if s.change != nil {
@@ -78,7 +79,8 @@ func (s *site) open() {
 	}
 	s.desk = topic.New(c)
 	s.server = rest.New(rest.Config{
-		Record: db, Engine: engine, BaseURL: base, Version: "test", Now: time.Now, Log: quiet,
+		Sources: []rest.Source{topic.NewListed(vigil.InstantOf(time.Now()))},
+		Record: db, Engine: engine, BaseURL: base, Version: "test", Now: time.Now, Log: log,
 		Write: func(ctx context.Context, f func(context.Context, rest.Tx) error) error {
 			return db.WriteResources(ctx, func(ctx context.Context, tx *store.ResourceTx) error { return f(ctx, tx) })
 		},
@@ -91,6 +93,8 @@ func (s *site) open() {
 	s.run()
 }
 
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // run lets the desk run.
 func (s *site) run() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -99,7 +103,7 @@ func (s *site) run() {
 	go func() { done <- desk.Run(ctx) }()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := <-done; err != nil && !errors.Is(err, errDead) {
 			s.t.Error(err)
 		}
 	})
