@@ -18,7 +18,7 @@ type list struct {
 
 // A row is one entry.
 type row struct {
-	Kind, ID, To string
+	Kind, ID, To string // Kind is "" where every row is of the page's type
 	Mode         string // include, where it is not a match
 	What, When   string
 	Updated      string
@@ -58,7 +58,11 @@ func (h *Handler) bundle(p *page, n tree.Node, parts []string, q url.Values) {
 			p.Notices = append(p.Notices, notices(res)...)
 			continue
 		}
-		l.Rows = append(l.Rows, rowOf(e, res, kind))
+		row := rowOf(e, res, kind)
+		if len(parts) > 0 && row.Kind == parts[len(parts)-1] {
+			row.Kind = ""
+		}
+		l.Rows = append(l.Rows, row)
 	}
 	for x := range n.Get("link").Items() {
 		to, err := url.Parse(x.Get("url").Text())
@@ -69,6 +73,9 @@ func (h *Handler) bundle(p *page, n tree.Node, parts []string, q url.Values) {
 		case "first", "previous", "prev", "next":
 			l.Links = append(l.Links, link{word, to.RequestURI()})
 		}
+	}
+	if len(l.Links) == 1 && l.Links[0].Text == "first" { // one is there
+		l.Links = nil
 	}
 	p.List = l
 	if l.History {

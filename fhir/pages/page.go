@@ -1,12 +1,14 @@
 package pages
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
 	"github.com/vigil-iomt/vigil/fhir/tree"
@@ -67,7 +69,7 @@ func (h *Handler) page(r *http.Request) (*page, *answer) {
 	u.RawQuery = without(u.RawQuery, "view", "_format")
 	p := &page{Status: http.StatusOK, Style: template.CSS(style), Crumbs: crumbs(u.Path)} // #nosec G203 -- embedded
 	parts := split(u.Path)
-	if len(parts) == 0 {
+	if len(parts) == 0 && u.RawQuery == "" {
 		h.start(r, p)
 		return p, nil
 	}
@@ -78,11 +80,16 @@ func (h *Handler) page(r *http.Request) (*page, *answer) {
 	}
 	p.Status, p.Raw = a.status, raw(&u)
 	kind := n.Get("resourceType").Text()
-	p.Title = strings.Join(parts, "/")
+	if p.Title = strings.Join(parts, "/"); p.Title == "" {
+		p.Title = "All types"
+	}
 	switch {
 	case kind == "OperationOutcome" && a.status >= http.StatusBadRequest:
 		p.Title, p.Notices = titleOf(a.status), notices(n)
 		h.formFor(p, parts, q)
+		if p.Form != nil {
+			p.Form.Open = true
+		}
 	case kind == "Bundle" && n.Get("type").Text() != "document" && (len(parts) != 2 || parts[0] != "Bundle"):
 		h.bundle(p, n, parts, q)
 	default:
@@ -149,6 +156,10 @@ func titleOf(status int) string {
 	return strconv.Itoa(status) + " " + http.StatusText(status)
 }
 
+// patience is how long the page of the base counts; types that come later are
+// shown without a number.
+const patience = time.Second
+
 // start is the page of the base: what is there.
 func (h *Handler) start(r *http.Request, p *page) {
 	meta := h.ask(r, &url.URL{Path: "/fhir/metadata"}, jsonType)
@@ -165,8 +176,14 @@ func (h *Handler) start(r *http.Request, p *page) {
 	}
 	p.Ops = []link{{"What it can do", "/fhir/metadata"}, {"All changes", "/fhir/_history"}}
 	rest := n.Get("rest").At(0)
+	ctx, stop := context.WithTimeout(r.Context(), patience)
+	defer stop()
 	for t := range rest.Get("resource").Items() {
 		name := t.Get("type").Text()
+		if ctx.Err() != nil {
+			p.Types = append(p.Types, typeCount{name, "/fhir/" + name, ""})
+			continue
+		}
 		c := h.ask(r, &url.URL{Path: "/fhir/" + name, RawQuery: "_summary=count"}, jsonType).parsed()
 		total := c.Get("total").Text()
 		p.Types = append(p.Types, typeCount{name, "/fhir/" + name, total})
@@ -272,7 +289,9 @@ func (h *Handler) resource(r *http.Request, p *page, a *answer, n tree.Node, u *
 		p.Notices = notices(n)
 	}
 	if view == "xml" {
-		x := h.ask(r, u, xmlType)
+		people := *u
+		people.RawQuery = strings.TrimPrefix(people.RawQuery+"&_pretty=true", "&")
+		x := h.ask(r, &people, xmlType)
 		p.Text = template.HTML(template.HTMLEscapeString(bounded(x.body.String()))) // #nosec G203 -- escaped
 		return
 	}
@@ -296,7 +315,6 @@ func baseOf(a *answer, r *http.Request) string {
 
 // bounded cuts a text that no browser would show well.
 func bounded(text string) string {
-	const most = 2 << 20
 	if len(text) <= most {
 		return text
 	}

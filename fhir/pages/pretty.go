@@ -19,8 +19,9 @@ type printer struct {
 	full bool
 }
 
-// most is how much text a page shows of a resource.
-const most = 2 << 20
+// most is how much text a page shows of a resource: browsers take seconds for
+// much more.
+const most = 512 << 10
 
 // pretty writes a value as indented JSON whose references are links.
 func pretty(n tree.Node, base string) template.HTML {
