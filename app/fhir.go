@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +15,7 @@ import (
 	"github.com/vigil-iomt/vigil/devices"
 	"github.com/vigil-iomt/vigil/devices/iomt"
 	"github.com/vigil-iomt/vigil/fhir/reading"
+	"github.com/vigil-iomt/vigil/fhir/reindex"
 	"github.com/vigil-iomt/vigil/fhir/search"
 )
 
@@ -27,8 +26,11 @@ func (s *server) openRecord(ctx context.Context) error {
 		Readings: s.db, Registry: s.registry, Events: s.db, IDKey: [16]byte(s.install.ObservationKey), Now: time.Now,
 		Shapes: func() *iomt.Shapes { return s.profiles.Load().shapes },
 	})
-	s.roster = newRoster(s)
-	s.outbox = newOutbox(s)
+	s.book = reindex.New(reindex.Config{Record: s.db, Set: s.guides.Set, Key: s.install.key("index"), Grace: s.indexGrace(), Now: time.Now, Log: s.log})
+	if err := s.book.Load(ctx); err != nil {
+		return fmt.Errorf("read stored search parameters: %w", err)
+	}
+	s.roster, s.outbox = newRoster(s), newOutbox(s)
 	s.validator = &validator{guides: s.guides, stored: &s.lexicon}
 	s.desk = s.newDesk(s.validator)
 	if err := s.openBulk(); err != nil {
@@ -40,32 +42,16 @@ func (s *server) openRecord(ctx context.Context) error {
 	return s.hideAmended(ctx)
 }
 
-// An engine is what resources are found by, made when somebody first asks and
-// again when FHIR packages come or go.
-type engine struct {
-	mu  sync.Mutex
-	now atomic.Pointer[search.Engine]
-}
-
 // searchEngine returns what resources are found by now.
-func (s *server) searchEngine() *search.Engine {
-	set := s.guides.Set()
-	old := s.engine.now.Load()
-	if old != nil && old.Schema() == set {
-		return old
+func (s *server) searchEngine() *search.Engine { return s.book.Engine() }
+
+// indexGrace is how long a process goes on writing without knowing of a
+// parameter at most: it looks what others wrote every amendedEvery.
+func (s *server) indexGrace() time.Duration {
+	if s.c.shared() {
+		return 3 * amendedEvery
 	}
-	s.engine.mu.Lock()
-	defer s.engine.mu.Unlock()
-	if e := s.engine.now.Load(); e != nil && e.Schema() == set {
-		return e
-	}
-	e, err := search.New(search.Config{Schema: set, Key: s.install.key("index")})
-	if err != nil { // only parameters that were added could be wrong
-		s.log.Error("search parameters cannot be used", "error", err)
-		return old
-	}
-	s.engine.now.Store(e)
-	return e
+	return time.Second
 }
 
 // key derives a key of the installation for one purpose.
@@ -99,6 +85,7 @@ func (s *server) written(ctx context.Context, resources []vigil.Resource) {
 		}
 	}
 	s.lexicon.Written(resources)
+	s.book.Written(resources)
 	s.outbox.written()
 	s.desk.Written()
 }
@@ -161,7 +148,11 @@ func (s *server) keepRecord(ctx context.Context) error {
 	for p := range s.journal.Partitions() {
 		g.Go(func() error { return s.feeder.run(ctx, p) })
 	}
+	g.Go(func() error { return s.book.Run(ctx) })
 	if s.c.shared() {
+		g.Go(func() error {
+			return every(ctx, amendedEvery, s.spell(ctx, "search parameters that were stored elsewhere cannot be read", "search parameters that were stored elsewhere can be read again", s.book.Refresh))
+		})
 		g.Go(func() error {
 			return every(ctx, amendedEvery, s.spell(ctx, "what was amended elsewhere cannot be read", "what was amended elsewhere can be read again", s.hideAmended))
 		})

@@ -27,7 +27,7 @@ func (s *server) rest() *rest.Server {
 		Write: func(ctx context.Context, f func(context.Context, rest.Tx) error) error {
 			return s.db.WriteResources(ctx, func(ctx context.Context, tx *store.ResourceTx) error { return f(ctx, tx) })
 		},
-		Sources: []rest.Source{s.readings, topic.NewListed(vigil.InstantOf(s.started))}, Engine: s.searchEngine, Terms: v, Written: s.written,
+		Sources: []rest.Source{s.readings, topic.NewListed(s.db, vigil.InstantOf(s.started))}, Engine: s.searchEngine, Terms: v, Written: s.written,
 		Check: func(ctx context.Context, doc *tree.Doc) []check.Issue {
 			return slices.Concat(v.check(ctx, doc), s.desk.Check(ctx, doc), s.book.Check(doc))
 		},

@@ -15,6 +15,7 @@ import (
 	"github.com/vigil-iomt/vigil/devices/iomt"
 	"github.com/vigil-iomt/vigil/fhir/bulk"
 	"github.com/vigil-iomt/vigil/fhir/reading"
+	"github.com/vigil-iomt/vigil/fhir/reindex"
 	"github.com/vigil-iomt/vigil/fhir/rest"
 	"github.com/vigil-iomt/vigil/fhir/topic"
 	"github.com/vigil-iomt/vigil/fhir/vocabulary"
@@ -63,7 +64,7 @@ type server struct {
 	registry  *fleet.Registry
 	ingest    *ingest.Ingest
 	hub       *live.Hub
-	engine    engine
+	book      *reindex.Book // what resources are found by
 	readings  *reading.Source
 	roster    *rosterKeeper
 	outbox    *outbox

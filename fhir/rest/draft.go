@@ -16,10 +16,11 @@ import (
 // A draft is a resource on its way into the record: everything that can be
 // known of it before its version is.
 type draft struct {
-	typ   string
-	doc   *tree.Doc
-	keys  vigil.ResourceKeys
-	owner string
+	typ    string
+	doc    *tree.Doc
+	engine *search.Engine // that keys were found with
+	keys   vigil.ResourceKeys
+	owner  string
 }
 
 // draft works out what a resource will be found by, and whose it is.
@@ -27,8 +28,9 @@ func (s *Server) draft(typ string, doc *tree.Doc) *draft {
 	if s.c.Shape != nil {
 		doc = s.c.Shape(typ, doc)
 	}
-	values := s.engine().Extract(doc.Root())
-	return &draft{typ: typ, doc: doc, keys: values.Keys(), owner: s.ownerOf(typ, doc.Root(), values)}
+	engine := s.engine()
+	values := engine.Extract(doc.Root())
+	return &draft{typ: typ, doc: doc, engine: engine, keys: values.Keys(), owner: s.ownerOf(typ, doc.Root(), values)}
 }
 
 // maxIssues bounds how much an OperationOutcome says.
@@ -100,6 +102,9 @@ func validID(s string) bool {
 func (s *Server) put(ctx context.Context, tx Tx, c *call, d *draft, id string, old vigil.Resource) (vigil.Resource, error) {
 	r := next(c, tx, d.typ, id, old)
 	r.Body = tree.Stamp{ID: id, Version: versionText(r.Version), Updated: string(appendTime(nil, r.Changed))}.Apply(d.doc)
+	if e := s.engine(); e != d.engine { // there are other parameters by now
+		d.engine, d.keys = e, e.Extract(d.doc.Root()).Keys()
+	}
 	r.Keys, r.Owner = d.keys, d.owner
 	if d.typ == "Patient" {
 		r.Owner = "patient/" + id
