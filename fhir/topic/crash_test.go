@@ -128,7 +128,8 @@ func TestTwoDesks(t *testing.T) {
 }
 
 func TestListed(t *testing.T) {
-	l := topic.NewListed(vigil.InstantOf(time.Now()))
+	s := newSite(t, nil)
+	l := topic.NewListed(s.db, vigil.InstantOf(time.Now()))
 	q, issues := engine().Parse(search.Request{Types: []string{"Basic"}, Raw: "code=SubscriptionTopic&_sort=-_id"})
 	if len(issues) > 0 {
 		t.Fatal(issues)
@@ -150,12 +151,16 @@ func TestListed(t *testing.T) {
 	if total, err := l.Total(context.Background(), "Basic", q); n != 4 || total != n || err != nil {
 		t.Errorf("%d of %d, %v", n, total, err)
 	}
-	s := newSite(t, nil)
 	bundle := s.want(200, "GET", "Basic?code=SubscriptionTopic", "")
 	if text(bundle, "total") != "4" || text(bundle, "entry", 3, "resource", "code", "coding", 0, "code") != "SubscriptionTopic" {
 		t.Errorf("a search: %s", flat(bundle))
 	}
 	s.want(200, "GET", "Basic/subscription-topic-resource/_history", "")
+	shown := s.want(200, "GET", "Basic/subscription-topic-alert", "")
+	s.want(200, "PUT", "Basic/subscription-topic-alert", flat(shown))
+	if total := text(s.want(200, "GET", "Basic?code=SubscriptionTopic", ""), "total"); total != "4" {
+		t.Errorf("%s after one was written", total)
+	}
 	r, err := l.Read(context.Background(), "Basic", "subscription-topic-alert", 0)
 	if err != nil || !strings.Contains(string(r.Body), "SubscriptionTopic/alert") {
 		t.Errorf("%s, %v", r.Body, err)

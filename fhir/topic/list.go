@@ -20,13 +20,17 @@ const crossVersion = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Subs
 // Listed shows the topics as resources. R4 has no SubscriptionTopic: each is a
 // Basic with its elements as extensions.
 type Listed struct {
-	since vigil.Instant // when the server started
+	record Record
+	since  vigil.Instant // when the server started
 }
 
 var _ rest.Source = (*Listed)(nil)
 
-// NewListed returns the list of topics as a source of resources.
-func NewListed(since vigil.Instant) *Listed { return &Listed{since - since%1000} }
+// NewListed returns the list of topics as a source of resources. What somebody
+// has written on one is in the record, and no longer here.
+func NewListed(record Record, since vigil.Instant) *Listed {
+	return &Listed{record, since - since%1000}
+}
 
 // Types are the types of resource that are shown.
 func (*Listed) Types() []string { return []string{"Basic"} }
@@ -107,7 +111,7 @@ func (x *Listed) History(ctx context.Context, typ, id string) ([]vigil.Resource,
 }
 
 // found lists the topics that a query asks for, in its order.
-func (x *Listed) found(q *search.Query) []vigil.ResourceHit {
+func (x *Listed) found(ctx context.Context, q *search.Query) ([]vigil.ResourceHit, error) {
 	type ranked struct {
 		vigil.ResourceHit
 		rank string
@@ -118,6 +122,12 @@ func (x *Listed) found(q *search.Query) []vigil.ResourceHit {
 		doc, err := tree.Parse(r.Body)
 		if err != nil || !q.Match(doc.Root()) {
 			continue
+		}
+		switch _, err := x.record.Resource(ctx, r.Type, r.ID); {
+		case err == nil:
+			continue
+		case vigil.KindOf(err) != vigil.NotFound:
+			return nil, err
 		}
 		hit := ranked{ResourceHit: vigil.ResourceHit{Resource: r, Mark: vigil.ResourceMark{Value: int64(r.Changed), Text: r.ID}}}
 		if len(q.Sort) > 0 {
@@ -132,13 +142,17 @@ func (x *Listed) found(q *search.Query) []vigil.ResourceHit {
 	for i := range list {
 		out[i] = list[i].ResourceHit
 	}
-	return out
+	return out, nil
 }
 
 // Search gives the topics that a query asks for.
-func (x *Listed) Search(_ context.Context, _ string, q *search.Query, after *vigil.ResourceMark) iter.Seq2[vigil.ResourceHit, error] {
+func (x *Listed) Search(ctx context.Context, _ string, q *search.Query, after *vigil.ResourceMark) iter.Seq2[vigil.ResourceHit, error] {
 	return func(yield func(vigil.ResourceHit, error) bool) {
-		list := x.found(q)
+		list, err := x.found(ctx, q)
+		if err != nil {
+			yield(vigil.ResourceHit{}, err)
+			return
+		}
 		if after != nil {
 			i := slices.IndexFunc(list, func(h vigil.ResourceHit) bool { return h.ID == after.Text })
 			list = list[i+1:]
@@ -152,6 +166,7 @@ func (x *Listed) Search(_ context.Context, _ string, q *search.Query, after *vig
 }
 
 // Total counts them.
-func (x *Listed) Total(_ context.Context, _ string, q *search.Query) (int, error) {
-	return len(x.found(q)), nil
+func (x *Listed) Total(ctx context.Context, _ string, q *search.Query) (int, error) {
+	list, err := x.found(ctx, q)
+	return len(list), err
 }
