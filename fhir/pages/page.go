@@ -222,7 +222,15 @@ func (h *Handler) formFor(p *page, parts []string, q url.Values) {
 		return
 	}
 	f := &form{To: "/fhir/" + strings.Join(parts, "/")}
-	for _, param := range set.Params(name) {
+	params := slices.Clone(set.Params(name))
+	// What is this type's own comes before what all types have.
+	slices.SortStableFunc(params, func(a, b *schema.Param) int {
+		return boolOrder(!strings.HasPrefix(a.Code, "_"), !strings.HasPrefix(b.Code, "_"))
+	})
+	for _, param := range params {
+		if param.Code == "_query" { // named queries: there are none
+			continue
+		}
 		f.Fields = append(f.Fields, field{param.Code, param.Kind, q.Get(param.Code), hint(param.Kind)})
 	}
 	f.Fields = append(f.Fields, field{"_sort", "", q.Get("_sort"), "-_lastUpdated"}, field{"_count", "", q.Get("_count"), "50"})
