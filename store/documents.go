@@ -41,10 +41,10 @@ func (db *DB) saveDocument(ctx context.Context, tx *sql.Tx, d vigil.Document) er
 	}
 	var res sql.Result
 	if d.Version == 0 {
-		res, err = tx.ExecContext(ctx, `INSERT INTO documents (kind, id, version, deleted) VALUES ($1, $2, 1, $3)
+		res, err = db.d.exec(ctx, tx, `INSERT INTO documents (kind, id, version, deleted) VALUES ($1, $2, 1, $3)
 			ON CONFLICT (kind, id) DO NOTHING`, d.Kind, d.ID, flag(d.Deleted))
 	} else {
-		res, err = tx.ExecContext(ctx, `UPDATE documents SET version = version + 1, deleted = $1
+		res, err = db.d.exec(ctx, tx, `UPDATE documents SET version = version + 1, deleted = $1
 			WHERE kind = $2 AND id = $3 AND version = $4`, flag(d.Deleted), d.Kind, d.ID, d.Version)
 	}
 	if err != nil {
@@ -53,7 +53,7 @@ func (db *DB) saveDocument(ctx context.Context, tx *sql.Tx, d vigil.Document) er
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
 		return vigil.Errorf(vigil.Conflicting, "the %s record was changed by somebody else; read it again", d.Kind)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO versions (kind, id, version, changed, actor, deleted, body)
+	_, err = db.d.exec(ctx, tx, `INSERT INTO versions (kind, id, version, changed, actor, deleted, body)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`, d.Kind, d.ID, d.Version+1, int64(d.Changed), string(actor), flag(d.Deleted),
 		db.c.Sealer.Seal(nil, documentKey(d), d.Body))
 	if err != nil {

@@ -19,6 +19,16 @@ func (db *DB) ResourceChanges(ctx context.Context, types []string, after int64, 
 	if some, ok := db.tail.behind(types, after, limit); ok {
 		return db.opened(some)
 	}
+	upToHere := db.tail.last()
+	all, err := db.readChanges(ctx, types, after, limit)
+	if err == nil && len(all) == 0 {
+		db.tail.quiet(types, after, upToHere)
+	}
+	return all, err
+}
+
+// readChanges is ResourceChanges of the database.
+func (db *DB) readChanges(ctx context.Context, types []string, after int64, limit int) ([]vigil.Resource, error) {
 	nos, err := db.typeNumbers(ctx, types)
 	if err != nil {
 		return nil, err

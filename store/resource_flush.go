@@ -118,12 +118,24 @@ func (g *group) word(ctx context.Context, word string) (int64, error) {
 	if err != nil || no != 0 {
 		return no, err
 	}
+	return g.newWord(word), nil
+}
+
+// newWord gives a word that nobody has written yet its number. Should somebody
+// have, nothing is written, and everything is looked up.
+func (g *group) newWord(word string) int64 {
+	if no, ok := g.words[word]; ok {
+		return no
+	}
+	if no, ok := g.db.words.number(word); ok {
+		return no
+	}
 	if g.words == nil {
 		g.words = map[string]int64{}
 	}
 	g.clock.word++
 	g.words[word] = g.clock.word
-	return g.clock.word, nil
+	return g.clock.word
 }
 
 // columns returns what a version is written as, in the order of type, version,
@@ -155,6 +167,9 @@ func (g *group) insertNew(ctx context.Context, tx *sql.Tx, changes []*change) er
 	for _, c := range changes {
 		if c.base != nil {
 			continue
+		}
+		if c.assumed && c.row.Owner != "" && ownerID(c.row.Owner) == c.row.ID {
+			g.newWord(ownerWord(c.row.Owner))
 		}
 		v, err := g.columns(ctx, &c.row.Resource)
 		if err != nil {

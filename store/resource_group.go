@@ -33,6 +33,8 @@ type change struct {
 	older []vigil.Resource // versions of this group before the newest
 	// rekeyed: the newest version is that of base, with other keys.
 	rekeyed bool
+	// assumed: that the resource is new is what its writer says.
+	assumed bool
 }
 
 // A group is requests that are written in one transaction, one after another.
@@ -119,6 +121,7 @@ func (g *group) put(ctx context.Context, r vigil.Resource) (vigil.Resource, erro
 		next.row.rid, next.row.Version = before.row.rid, before.row.Version
 	case r.Version == 1 && !known && !g.careful:
 		g.assumed++
+		next.assumed = true
 	default:
 		base, err := g.look(ctx, r.Type, r.ID)
 		if err != nil {

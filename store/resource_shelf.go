@@ -105,7 +105,13 @@ type tail struct {
 	from  int64 // everything written behind this is here
 	of    []resourceRow
 	size  int
+	// none says of types between which writes there is nothing of them: who
+	// follows what nobody writes asks the same again and again.
+	none map[string]stretch
 }
+
+// A stretch is everything behind one write up to another.
+type stretch struct{ after, upTo int64 }
 
 // add adds what a group has written.
 func (t *tail) add(g *group) {
@@ -144,7 +150,7 @@ func (t *tail) add(g *group) {
 func (t *tail) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.known, t.of, t.size = false, nil, 0
+	t.known, t.of, t.size, t.none = false, nil, 0, nil
 }
 
 // behind returns versions of some types behind a write, with their bodies
@@ -152,17 +158,78 @@ func (t *tail) clear() {
 func (t *tail) behind(types []string, after int64, limit int) ([]resourceRow, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known || after < t.from {
+	from := after
+	if empty, ok := t.empty(types, after); ok {
+		from = empty
+	}
+	if !t.known || from < t.from {
 		return nil, false
 	}
-	i, _ := slices.BinarySearchFunc(t.of, after+1, func(r resourceRow, w int64) int { return int(r.Written - w) })
+	i, _ := slices.BinarySearchFunc(t.of, from+1, func(r resourceRow, w int64) int { return int(r.Written - w) })
 	var out []resourceRow
 	for ; i < len(t.of) && len(out) < limit; i++ {
 		if slices.Contains(types, t.of[i].Type) {
 			out = append(out, t.of[i])
 		}
 	}
+	if len(out) == 0 {
+		t.note(types, after, t.end())
+	}
 	return out, true
+}
+
+// empty returns up to which write there is nothing of some types behind another.
+func (t *tail) empty(types []string, after int64) (upTo int64, ok bool) {
+	for i, typ := range types {
+		s, ok := t.none[typ]
+		if !ok || s.after > after {
+			return 0, false
+		}
+		if i == 0 || s.upTo < upTo {
+			upTo = s.upTo
+		}
+	}
+	return upTo, upTo > after
+}
+
+func (t *tail) note(types []string, after, upTo int64) {
+	if t.none == nil {
+		t.none = map[string]stretch{}
+	}
+	for _, typ := range types {
+		s, ok := t.none[typ]
+		if !ok || s.after > after || s.upTo < after {
+			s.after = after
+		}
+		t.none[typ] = stretch{s.after, max(s.upTo, upTo)}
+	}
+}
+
+// end is the last write that is known here.
+func (t *tail) end() int64 {
+	if n := len(t.of); n > 0 {
+		return t.of[n-1].Written
+	}
+	return t.from
+}
+
+// last is end, 0 when nothing is known.
+func (t *tail) last() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.known {
+		return 0
+	}
+	return t.end()
+}
+
+// quiet notes that there is nothing of some types between two writes.
+func (t *tail) quiet(types []string, after, upTo int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known && upTo > after {
+		t.note(types, after, upTo)
+	}
 }
 
 // newest returns the newest version of a resource; nil when there never was one.
