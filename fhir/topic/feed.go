@@ -2,6 +2,7 @@ package topic
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"time"
 
@@ -139,7 +140,7 @@ func causeOf(r *vigil.Resource) vigil.NoticeCause {
 	switch {
 	case r.Deleted:
 		return vigil.NoticeDelete
-	case r.Version == 1 || r.Method == "POST":
+	case r.Version == 1 || r.Method == http.MethodPost:
 		return vigil.NoticeCreate
 	}
 	return vigil.NoticeUpdate

@@ -80,7 +80,7 @@ func (s *site) open() {
 	s.desk = topic.New(c)
 	s.server = rest.New(rest.Config{
 		Sources: []rest.Source{topic.NewListed(db, vigil.InstantOf(time.Now()))},
-		Record: db, Engine: engine, BaseURL: base, Version: "test", Now: time.Now, Log: log,
+		Record:  db, Engine: engine, BaseURL: base, Version: "test", Now: time.Now, Log: log,
 		Write: func(ctx context.Context, f func(context.Context, rest.Tx) error) error {
 			return db.WriteResources(ctx, func(ctx context.Context, tx *store.ResourceTx) error { return f(ctx, tx) })
 		},

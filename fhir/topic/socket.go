@@ -70,7 +70,7 @@ func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.read(ctx)
 	cancel()
 	s.wg.Wait()
-	conn.CloseNow() //nolint:errcheck // it is closed by now
+	conn.CloseNow()
 }
 
 // keepAlive cuts a connection whose other end does not answer.
@@ -87,7 +87,7 @@ func (s *socket) keepAlive(ctx context.Context) {
 		err := s.conn.Ping(ping)
 		cancel()
 		if err != nil {
-			s.conn.CloseNow() //nolint:errcheck // it is dead
+			s.conn.CloseNow()
 			return
 		}
 	}
@@ -173,7 +173,7 @@ func (s *socket) bind(ctx context.Context, id string) {
 				return
 			}
 			if err := s.follow(ctx, l); err != nil {
-				s.conn.CloseNow() //nolint:errcheck // it takes nothing any more
+				s.conn.CloseNow()
 				return
 			}
 		}
