@@ -161,10 +161,10 @@ func TestADayIsExportedAndImported(t *testing.T) {
 // day sends a day of readings of two devices and returns how many there are.
 func (s *spine) day(t *testing.T) int {
 	t.Helper()
-	const minutes = 24 * 60
+	const every, minutes = 5, 24 * 60 / 5
 	done := make(chan error, 2*minutes)
 	for i := range minutes {
-		at := taken.Add(-time.Duration(i) * time.Minute)
+		at := taken.Add(-time.Duration(i*every) * time.Minute)
 		for d, device := range []vigil.DeviceID{"mon-1", "mon-2"} {
 			s.ingest.Take(vigil.Message{Device: device, Arrived: arrived, Payload: fmt.Appendf(nil, `{"t":%d,"o":%d,"p":%d}`, ms(at), 90+i%10, 60+i%40+d)}, func(err error) { done <- err })
 		}

@@ -14,9 +14,10 @@ import (
 	"github.com/vigil-iomt/vigil/sim/wire"
 )
 
-// importCmd plays recordings into the pipeline of a running server, through the
-// same profiles as live data.
+// importCmd loads FHIR resources into the record of a running server, and plays
+// recordings into its pipeline, through the same profiles as live data.
 type importCmd struct {
+	FHIR importFHIRCmd `cmd:"" name:"fhir" help:"Load FHIR resources: NDJSON, single resources, Bundles; .gz and .bz2, too."`
 	WFDB importWFDBCmd `cmd:"" name:"wfdb" help:"Play a WFDB record (PhysioNet, MIT-BIH): signals and annotations."`
 	CSV  importCSVCmd  `cmd:"" name:"csv" help:"Play a table: CGM exports, vital signs, blood pressures."`
 }

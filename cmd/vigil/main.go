@@ -30,7 +30,8 @@ type commands struct {
 	Profile    profileCmd    `cmd:"" help:"Check, try and list device profiles."`
 	FHIR       fhirCmd       `cmd:"" name:"fhir" help:"Add, list and remove FHIR packages."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, replay and close messages that were not understood."`
-	Import     importCmd     `cmd:"" help:"Play recordings and tables into the pipeline."`
+	Import     importCmd     `cmd:"" help:"Load FHIR resources; play recordings and tables into the pipeline."`
+	Export     exportCmd     `cmd:"" help:"Export FHIR resources, to files or to another server."`
 	Simulate   simulateCmd   `cmd:"" help:"Send a simulated hospital to a server."`
 	Bench      benchCmd      `cmd:"" help:"Measure a server under load; kill it and miss nothing."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("VIGIL_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("VIGIL_HTTP", "127.0.0.1:"+freePort(t))
+			e.Setenv("OTHER_HTTP", "127.0.0.1:"+freePort(t))
 			e.Setenv("VIGIL_MQTT", "127.0.0.1:"+freePort(t))
 			_, port, _ := net.SplitHostPort(e.Getenv("VIGIL_MQTT"))
 			e.Setenv("MQTT_PORT", port)

@@ -202,6 +202,9 @@ func (s *Service) stepped(j *job, w *writer) error {
 	j.Files = append(j.Files, files...)
 	j.partial, j.count = 0, 0
 	j.Step++
+	if len(files) == 0 {
+		return nil // an empty step is soon done again
+	}
 	return s.save(j)
 }
 
