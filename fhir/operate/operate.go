@@ -12,6 +12,7 @@ import (
 	"github.com/vigil-iomt/vigil/fhir/check"
 	"github.com/vigil-iomt/vigil/fhir/reading"
 	"github.com/vigil-iomt/vigil/fhir/rest"
+	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
 // Config says what the operations need.
@@ -39,7 +40,7 @@ func Operations(c Config) []rest.Operation {
 		{Name: "meta", Definition: definitions + "Resource-meta", System: true, Type: true, Instance: true, Handle: meta},
 		{Name: "meta-add", Definition: definitions + "Resource-meta-add", Instance: true, Affects: true, Handle: metaAdd},
 		{Name: "meta-delete", Definition: definitions + "Resource-meta-delete", Instance: true, Affects: true, Handle: metaDelete},
-		{Name: "convert", Definition: definitions + "Resource-convert", System: true, Handle: convert},
+		{Name: "convert", Definition: definitions + "Resource-convert", System: true, Handle: c.convert},
 		{Name: "stats", Definition: definitions + "Observation-stats", Type: true, Types: []string{"Observation"}, Handle: c.stats},
 		{Name: "graphql", Definition: definitions + "Resource-graphql", System: true, Instance: true, Raw: true, Foreign: true, Handle: query},
 	}
@@ -54,13 +55,26 @@ func bad(at, format string, args ...any) error {
 
 // convert is $convert (resource-operation-convert.html): a resource goes out in
 // the form that Accept or _format asks for.
-func convert(_ context.Context, in *rest.Invocation) (*rest.Result, error) {
+// What has no such element, or an element of another form, cannot be converted.
+func (c Config) convert(_ context.Context, in *rest.Invocation) (*rest.Result, error) {
 	if in.Body == nil {
 		return nil, bad("input", "which resource is to be converted? it is the body")
 	}
-	body := in.Body.Root()
+	doc := in.Body
 	if p := in.Parameter("input").Get("resource"); p.Ok() {
-		body = p
+		var err error
+		if doc, err = tree.Parse(p.Raw()); err != nil {
+			return nil, err
+		}
 	}
-	return &rest.Result{Body: body.Raw()}, nil
+	wrong := &rest.Problem{Status: http.StatusUnprocessableEntity}
+	for _, i := range c.Checker().Check(doc, check.Options{Level: check.Structure, Now: in.Now.Time()}) {
+		if i.Severity == check.Error || i.Severity == check.Fatal {
+			wrong.Issues = append(wrong.Issues, rest.Issue{Code: i.Code, Text: i.Message, Expression: i.Expression})
+		}
+	}
+	if len(wrong.Issues) > 0 {
+		return nil, wrong
+	}
+	return &rest.Result{Body: doc.Bytes()}, nil
 }

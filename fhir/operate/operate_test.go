@@ -248,6 +248,9 @@ func TestConvert(t *testing.T) {
 	a = s.want(200, "POST", "$convert?_format=json", a.raw, "Content-Type", "application/fhir+xml")
 	a.wants(t, "gender", "female")
 	s.want(400, "POST", "$convert", "{")
+	s.want(422, "POST", "$convert?_format=xml", `{"resourceType":"Patient","nonsense":1}`)
+	s.want(422, "POST", "$convert?_format=xml", `{"resourceType":"Patient","name":{"family":1}}`)
+	s.want(200, "POST", "$convert", `{"resourceType":"Parameters","parameter":[{"name":"input","resource":`+anna+`}]}`).wants(t, "gender", "female")
 	s.want(400, "GET", "$convert", "")
 }
 
@@ -417,4 +420,31 @@ func TestListed(t *testing.T) {
 			t.Errorf("%s is not listed", name)
 		}
 	}
+}
+
+// FuzzOperations sends anything to operations: none of it is the server's fault.
+func FuzzOperations(f *testing.F) {
+	s := newSite(f)
+	s.put(anna)
+	targets := []string{"$graphql", "$viewdefinition-run", "Patient/$validate", "$convert?_format=xml", "Patient/anna/$meta-add", "Observation/$stats", "Patient/anna/$everything"}
+	for i, body := range []string{
+		`{ Patient(id: "anna") { name { family } } }`, names, anna, anna, `{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"tag":[{"code":"a"}]}}]}`,
+		`{"resourceType":"Parameters","parameter":[{"name":"subject","valueUri":"Patient/anna"},{"name":"coding","valueCoding":{"code":"a"}},{"name":"statistic","valueCode":"average"},{"name":"period","valuePeriod":{"start":"2020"}}]}`,
+		`{"resourceType":"Parameters","parameter":[{"name":"start","valueDate":"2020-01-01"},{"name":"_type","valueCode":"Patient"}]}`,
+	} {
+		f.Add(uint8(i), body)
+	}
+	f.Fuzz(func(t *testing.T, at uint8, body string) {
+		if int(at) >= len(targets) {
+			t.Skip()
+		}
+		media := "application/fhir+json"
+		if at == 0 {
+			media = "application/graphql"
+		}
+		on := &site{t, s.server}
+		if a := on.do("POST", targets[at], body, "Content-Type", media); a.status >= 500 {
+			t.Errorf("%s: %d %s", targets[at], a.status, a.raw)
+		}
+	})
 }

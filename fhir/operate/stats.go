@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/url"
 	"slices"
@@ -404,7 +405,7 @@ func (k *census) answer(ctx context.Context, find string) (*rest.Result, error) 
 			w.Object().Text("name", "source").Member("resource", r.Body).End()
 			return nil
 		})
-		if err != nil && err != errEnough {
+		if err != nil && !errors.Is(err, errEnough) {
 			return nil, err
 		}
 	}

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -121,8 +122,8 @@ func (t *trial) settle(ctx context.Context) error {
 
 // gone tells whether an error says that there is no such resource.
 func gone(err error) bool {
-	p, ok := err.(*rest.Problem)
-	return ok && (p.Status == http.StatusNotFound || p.Status == http.StatusGone)
+	var p *rest.Problem
+	return errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusGone)
 }
 
 // place says where an issue is in the body, not only in the resource.

@@ -158,6 +158,9 @@ func (s *Server) invoke(ctx context.Context, c *call, o *Operation) (*answer, er
 	if err != nil {
 		return nil, err
 	}
+	if c.nested() && r.Stream != nil {
+		return nil, notSupported(http.StatusBadRequest, "$%s answers with what is no resource; it is no entry of a Bundle", o.Name).at("request.url")
+	}
 	a := &answer{status: r.Status, body: r.Body, header: r.Header, stream: r.Stream, media: r.Media, parts: r.parts, done: r.done}
 	if a.status == 0 {
 		a.status = http.StatusOK
