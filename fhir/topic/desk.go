@@ -93,12 +93,14 @@ type Desk struct {
 	mu     sync.RWMutex
 	lines  map[string]*line
 	byType map[string][]*line
+	wanted map[string]subjects // of each type
 
 	// Of the feed alone:
 	compiled *search.Engine
 	place    int64 // up to which the record was read
 	kept     int64 // up to which that is kept
 	keptAt   time.Time
+	batch    int // how many versions are read at once
 
 	workers  sync.WaitGroup
 	handlers sync.WaitGroup

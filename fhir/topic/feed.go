@@ -2,6 +2,7 @@ package topic
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -10,12 +11,15 @@ import (
 	"github.com/vigil-iomt/vigil/fhir/tree"
 )
 
-// How much is read of the record at once, and how often the place is kept when
-// nothing else is.
+// How many versions are read of the record at once, less when they are long; and
+// how often the place is kept when nothing else is.
 const (
-	feedBatch = 256
-	keepEvery = 5 * time.Second
-	record    = "record"
+	leastBatch = 16
+	feedBatch  = 256
+	mostBatch  = 2048
+	batchBytes = 2 << 20
+	keepEvery  = 5 * time.Second
+	record     = "record"
 )
 
 // begin reads where the record was left, and the subscriptions that there are.
@@ -29,7 +33,7 @@ func (d *Desk) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.place, d.kept, d.keptAt, d.compiled = place, place, d.c.Now(), d.engine()
+	d.place, d.kept, d.keptAt, d.compiled, d.batch = place, place, d.c.Now(), d.engine(), feedBatch
 	q := vigil.ResourceQuery{Types: []string{"Subscription"}, Bodies: true, Limit: feedBatch}
 	for {
 		hits, err := d.c.Record.SelectResources(ctx, q)
@@ -68,10 +72,11 @@ func (d *Desk) step(ctx context.Context) (more bool, err error) {
 		d.compiled = e
 		d.recompile(ctx)
 	}
-	list, err := d.c.Record.ResourceChanges(ctx, d.types(), d.place, feedBatch)
+	list, err := d.c.Record.ResourceChanges(ctx, d.types(), d.place, d.batch)
 	if err != nil {
 		return false, err
 	}
+	d.pace(list)
 	var notices []vigil.Notice
 	place := d.place
 	for _, r := range list {
@@ -103,6 +108,20 @@ func (d *Desk) step(ctx context.Context) (more bool, err error) {
 		err = d.keep(ctx)
 	}
 	return len(list) > 0, err
+}
+
+// pace settles how many versions are read the next time.
+func (d *Desk) pace(list []vigil.Resource) {
+	size := 0
+	for i := range list {
+		size += len(list[i].Body)
+	}
+	switch {
+	case size > 4*batchBytes:
+		d.batch = max(leastBatch, d.batch/4)
+	case size < batchBytes && len(list) == d.batch:
+		d.batch = min(mostBatch, 2*d.batch)
+	}
 }
 
 // keep keeps the place when nothing else does.
@@ -154,6 +173,7 @@ func (d *Desk) match(ctx context.Context, r vigil.Resource, out []vigil.Notice) 
 	d.mu.RUnlock()
 	cause := causeOf(&r)
 	var doc *tree.Doc
+	var subject string
 	for _, l := range lines {
 		s := l.sub.Load()
 		if !l.open(&r) || s.end != 0 && r.Changed > s.end {
@@ -175,8 +195,9 @@ func (d *Desk) match(ctx context.Context, r vigil.Resource, out []vigil.Notice) 
 				d.c.Logger.ErrorContext(ctx, "a resource is no JSON and makes no events", "type", r.Type, "error", err)
 				return out, nil
 			}
+			subject = subjectOf(doc.Root())
 		}
-		if slices.ContainsFunc(s.wants, func(w want) bool { return w.typ == r.Type && w.meets(ctx, cause, doc.Root()) }) {
+		if slices.ContainsFunc(s.wants, func(w want) bool { return w.typ == r.Type && w.meets(cause, doc.Root(), subject) }) {
 			out = append(out, vigil.Notice{Subscription: l.id, At: r.Changed, Type: r.Type, ID: r.ID, Version: r.Version, Cause: cause})
 		}
 	}
@@ -199,14 +220,8 @@ func (d *Desk) ring(notices []vigil.Notice) {
 func (d *Desk) Wants(typ, subject string) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	for _, l := range d.byType[typ] {
-		for _, w := range l.sub.Load().wants {
-			if w.typ == typ && (w.all || subject == "" || w.of[subject]) {
-				return true
-			}
-		}
-	}
-	return false
+	w, ok := d.wanted[typ]
+	return ok && (w.all || subject == "" || w.of[subject])
 }
 
 // Place returns up to where a source was fed; false when it never was.
@@ -343,9 +358,16 @@ func (d *Desk) drop(l *line) {
 // index lists the lines by the types that they want. The caller holds mu. What
 // was handed out of the old lists stays as it was.
 func (d *Desk) index() {
-	d.byType = map[string][]*line{}
+	d.byType, d.wanted = map[string][]*line{}, map[string]subjects{}
 	for _, l := range d.lines {
 		for _, w := range l.sub.Load().wants {
+			u, ok := d.wanted[w.typ]
+			if !ok {
+				u.of = map[string]bool{}
+			}
+			u.all = u.all || w.all
+			maps.Copy(u.of, w.of)
+			d.wanted[w.typ] = u
 			if list := d.byType[w.typ]; !slices.Contains(list, l) {
 				d.byType[w.typ] = append(list, l)
 			}

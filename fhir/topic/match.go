@@ -193,8 +193,8 @@ func (nobody) Find(context.Context, *search.Query, func(vigil.Resource) error) e
 }
 
 // meets tells whether a resource is what is wanted.
-func (w *want) meets(ctx context.Context, cause vigil.NoticeCause, root tree.Node) bool {
-	if !slices.Contains(w.causes, cause) {
+func (w *want) meets(cause vigil.NoticeCause, root tree.Node, subject string) bool {
+	if !slices.Contains(w.causes, cause) || subject != "" && !w.all && !w.of[subject] {
 		return false
 	}
 	for _, q := range w.queries {
@@ -207,6 +207,25 @@ func (w *want) meets(ctx context.Context, cause vigil.NoticeCause, root tree.Nod
 	}
 	ok, err := w.path.Bool(nil, path.ItemOf(w.set, root))
 	return err == nil && ok
+}
+
+// subjects are those whose resources are wanted, or all.
+type subjects struct {
+	of  map[string]bool
+	all bool
+}
+
+// subjectOf is the id of whom an Observation is about; "" where it takes a closer
+// look.
+func subjectOf(root tree.Node) string {
+	if root.Get("resourceType").Text() != "Observation" {
+		return ""
+	}
+	_, id, _ := strings.Cut(root.Get("subject").Get("reference").Text(), "/")
+	if strings.ContainsAny(id, "/|#?") {
+		return ""
+	}
+	return id
 }
 
 // limit finds out whose resources are wanted.
