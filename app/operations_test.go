@@ -134,3 +134,32 @@ func TestOperationsOverReadings(t *testing.T) {
 		t.Errorf("a view has %d rows of %d: %d", rows, total, w.Code)
 	}
 }
+
+// TestParameterOfAClient stores a SearchParameter and searches by it, at once and
+// when all is indexed.
+func TestParameterOfAClient(t *testing.T) {
+	s, end := newRecordSpine(t, t.TempDir())
+	defer end()
+	routes := s.routes()
+	put := func(target, body string) {
+		t.Helper()
+		if w := s.ask(routes, http.MethodPut, "/fhir/"+target, body, "Content-Type", "application/fhir+json"); w.Code != http.StatusCreated {
+			t.Fatalf("%s: %d %.500s", target, w.Code, w.Body)
+		}
+	}
+	found := func() bool {
+		w := s.ask(routes, http.MethodGet, "/fhir/Patient?lives-in=m%7CM&_summary=count", "", "Prefer", "handling=strict")
+		return w.Code == http.StatusOK && strings.Contains(w.Body.String(), `"total":1`)
+	}
+	put("Patient/p", `{"resourceType":"Patient","id":"p","maritalStatus":{"coding":[{"system":"m","code":"M"}]}}`)
+	put("SearchParameter/s", `{"resourceType":"SearchParameter","id":"s","url":"http://x.org/s","name":"s","status":"active","description":"x","code":"lives-in","base":["Patient"],"type":"token","expression":"Patient.maritalStatus"}`)
+	if !found() {
+		t.Error("the patient is not found at once")
+	}
+	s.soon("all is indexed", func() bool {
+		return strings.Contains(s.ask(routes, http.MethodGet, "/fhir/SearchParameter/s/$status", "").Body.String(), `"ready"`)
+	})
+	if !found() {
+		t.Error("the patient is not found afterwards")
+	}
+}
