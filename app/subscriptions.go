@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,8 +243,15 @@ func (f *feeder) applied(ctx context.Context, partition int, seq uint64) error {
 }
 
 // changed are the Observations that a frame made or changed, those that somebody
-// may want.
-func (f *feeder) changed(ctx context.Context, frame vigil.Frame) ([]vigil.Resource, error) {
+// may want. A frame over which that panics makes none.
+func (f *feeder) changed(ctx context.Context, frame vigil.Frame) (out []vigil.Resource, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.s.log.ErrorContext(ctx, "a frame makes no events of subscriptions because it panicked", "partition", frame.Partition, "frame", frame.Seq,
+				"panic", p, "stack", string(debug.Stack()))
+			out, err = nil, nil
+		}
+	}()
 	var ids []string
 	seen := map[string]bool{}
 	add := func(id string) {
@@ -266,7 +274,6 @@ func (f *feeder) changed(ctx context.Context, frame vigil.Frame) ([]vigil.Resour
 			}
 		}
 	}
-	var out []vigil.Resource
 	for _, id := range ids {
 		o, err := f.s.readings.Read(ctx, reading.Observation, id, 0)
 		if vigil.KindOf(err) == vigil.NotFound {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -166,8 +167,15 @@ func causeOf(r *vigil.Resource) vigil.NoticeCause {
 }
 
 // match adds the events that a version makes. A deleted resource is compared as
-// it was before.
-func (d *Desk) match(ctx context.Context, r vigil.Resource, out []vigil.Notice) ([]vigil.Notice, error) {
+// it was before. Where that panics, this one resource makes none.
+func (d *Desk) match(ctx context.Context, r vigil.Resource, out []vigil.Notice) (list []vigil.Notice, err error) {
+	before := len(out)
+	defer func() {
+		if p := recover(); p != nil {
+			d.c.Logger.ErrorContext(ctx, "a resource makes no events because comparing it panicked", "type", r.Type, "panic", p, "stack", string(debug.Stack()))
+			list, err = out[:before], nil
+		}
+	}()
 	d.mu.RLock()
 	lines := d.byType[r.Type]
 	d.mu.RUnlock()
@@ -190,7 +198,6 @@ func (d *Desk) match(ctx context.Context, r vigil.Resource, out []vigil.Notice) 
 					return out, nil
 				}
 			}
-			var err error
 			if doc, err = tree.Parse(body); err != nil {
 				d.c.Logger.ErrorContext(ctx, "a resource is no JSON and makes no events", "type", r.Type, "error", err)
 				return out, nil
@@ -338,6 +345,11 @@ func (d *Desk) add(ctx context.Context, l *line) {
 	l.cancel = cancel
 	d.workers.Go(func() {
 		defer close(l.done)
+		defer func() {
+			if p := recover(); p != nil {
+				d.c.Logger.ErrorContext(run, "a subscription stops because it panicked", "subscription", l.id, "panic", p, "stack", string(debug.Stack()))
+			}
+		}()
 		l.run(run)
 	})
 }
