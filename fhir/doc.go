@@ -21,11 +21,14 @@
 //	view    SQL on FHIR
 //	graph   GraphQL
 //	topic   subscriptions
-//	bulk    export and import
 //	reading readings as resources
 //	roster  patients and devices of the registry as resources
 //	rest    the RESTful API: reads, writes, searches, Bundles
+//	bulk    export and import
+//	push    pushing resources into another server
 //	vocabulary terminology in the API, and what clients store of it
+//	operate operations in the API: validation, statistics, GraphQL, views
+//	reindex search parameters that come and go, and the index after them
 //
 // The tests of this package try the rooms together.
 package fhir
