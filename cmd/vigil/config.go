@@ -30,6 +30,7 @@ type serverFlags struct {
 	FHIRPackage   []string `name:"fhir-package" help:"File of a FHIR package to load, .tgz; may be given several times." placeholder:"FILE"`
 	FHIRBase      *string  `name:"fhir-base" help:"Address of the FHIR API as others see it, in what subscriptions send."`
 	Subscription  *string  `name:"subscription-hosts" help:"Hosts that FHIR subscriptions may send to, with commas between." placeholder:"HOST,…"`
+	ImportHosts   *string  `name:"fhir-import-hosts" help:"Hosts that FHIR $import may fetch files from, with commas between." placeholder:"HOST,…"`
 	Watchdog      *string  `help:"URL that hears from the server while all is well."`
 	LogLevel      *string  `help:"debug, info, warn or error."`
 	LogFormat     *string  `help:"text or json."`
@@ -43,7 +44,7 @@ func (f serverFlags) values() map[string]string {
 		"nats-monitor": f.NATSMonitor, "nats-replicas": f.NATSReplicas, "node": f.Node,
 		"partitions": f.Partitions, "raw-retention": f.RawRetention, "keep": f.Keep,
 		"keep-waves": f.KeepWaves, "keep-events": f.KeepEvents, "min-free": f.MinFree,
-		"fhir-base": f.FHIRBase, "subscription-hosts": f.Subscription,
+		"fhir-base": f.FHIRBase, "subscription-hosts": f.Subscription, "fhir-import-hosts": f.ImportHosts,
 		"checkpoint": f.Checkpoint, "quarantine-max": f.QuarantineMax, "watchdog": f.Watchdog, "log-level": f.LogLevel, "log-format": f.LogFormat,
 	} {
 		if v != nil {

@@ -39,11 +39,11 @@ type fhirLoad struct {
 	begun  time.Time
 	told   int
 	name   string // of the file
-	Files  int   `json:"files"`
-	Kept   int64 `json:"written"`
-	Same   int64 `json:"unchanged"`
-	Failed int64 `json:"failed"`
-	Rate   int64 `json:"perSecond"`
+	Files  int    `json:"files"`
+	Kept   int64  `json:"written"`
+	Same   int64  `json:"unchanged"`
+	Failed int64  `json:"failed"`
+	Rate   int64  `json:"perSecond"`
 	at     time.Time
 }
 

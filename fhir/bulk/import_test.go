@@ -84,7 +84,7 @@ func TestImport(t *testing.T) {
 func TestImportOfMany(t *testing.T) {
 	s := newSite(t)
 	var lines strings.Builder
-	const n = 3000
+	const n = 1200
 	for _, gender := range []string{"male", "female"} {
 		for i := range n {
 			fmt.Fprintf(&lines, `{"resourceType":"Patient","id":"p%d","gender":"%s"}`+"\n", i, gender)

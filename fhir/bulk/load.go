@@ -258,11 +258,8 @@ func stops(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
-	switch vigil.KindOf(err) {
-	case vigil.Full, vigil.Unavailable, vigil.Overloaded:
-		return true
-	}
-	return false
+	kind := vigil.KindOf(err)
+	return kind == vigil.Full || kind == vigil.Unavailable || kind == vigil.Overloaded
 }
 
 // lineOutcome says what is wrong with a line.

@@ -48,7 +48,9 @@ type StatusError struct {
 }
 
 // Error is the status with what the answer says.
-func (e *StatusError) Error() string { return fmt.Sprintf("the server answers %d: %s", e.Status, e.Text) }
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the server answers %d: %s", e.Status, e.Text)
+}
 
 // maxManifest bounds what a server answers beside files.
 const maxManifest = 64 << 20
