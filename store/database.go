@@ -189,11 +189,10 @@ func damaged(what string, err error) error {
 	return &vigil.Error{Kind: vigil.Internal, Op: "store", Msg: "stored data cannot be read", Err: fmt.Errorf("%s: %w", what, err)}
 }
 
-// How many rows one INSERT carries. SQLite looks each placeholder's name up in a
-// list, so that long statements cost it the square of their length; PostgreSQL
-// pays for each statement with a round trip.
+// How many rows one INSERT carries. PostgreSQL pays for each statement with a
+// round trip.
 const (
-	sqliteRows   = 8
+	sqliteRows   = 16
 	postgresRows = 128
 )
 
@@ -218,7 +217,9 @@ func (d *database) insert(tx *sql.Tx, table, columns, tail string) *inserter {
 	return in
 }
 
-// text returns the statement for a number of rows.
+// text returns the statement for a number of rows. Placeholders of SQLite are
+// plain: it looks $1 up in a list of names, so that a statement would cost the
+// square of its length.
 func (in *inserter) text(rows int) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO " + in.table + " (" + in.columns + ") VALUES ")
@@ -230,6 +231,10 @@ func (in *inserter) text(rows int) string {
 			b.WriteString("),(")
 		default:
 			b.WriteByte(',')
+		}
+		if in.d.write != in.d.read { // SQLite
+			b.WriteByte('?')
+			continue
 		}
 		b.WriteByte('$')
 		b.WriteString(strconv.Itoa(i + 1))
@@ -283,8 +288,17 @@ func (in *inserter) finish(ctx context.Context) error {
 	if len(in.args) == 0 {
 		return nil
 	}
-	if _, err := in.d.exec(ctx, in.tx, in.text(len(in.args)/in.cols), in.args...); err != nil {
-		return fault("insert", err)
+	for rows, left := in.rows, in.args; len(left) > 0; {
+		if in.d.write == in.d.read {
+			rows = len(left) / in.cols
+		}
+		for rows*in.cols > len(left) { // few sizes, so that SQLite has few statements ready
+			rows /= 2
+		}
+		if _, err := in.d.exec(ctx, in.tx, in.text(rows), left[:rows*in.cols]...); err != nil {
+			return fault("insert", err)
+		}
+		left = left[rows*in.cols:]
 	}
 	in.args = nil
 	return nil

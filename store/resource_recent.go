@@ -127,7 +127,9 @@ func (g *group) index(ctx context.Context, tx *sql.Tx, changes []*change) error 
 		come.add(c.row)
 		now = now || c.rekeyed || c.base != nil && c.base.Written > g.clock.indexed
 	}
-	come.sort()
+	if now || len(gone.tokens) > 0 {
+		come.sort()
+	}
 	if now {
 		g.drained, g.clock.indexed = true, g.clock.written
 		waiting := g.db.recent.all()

@@ -137,12 +137,10 @@ func (t *tail) add(g *group) {
 	}
 	t.of = append(t.of, some...)
 	for len(t.of) > tailRows || t.size > tailBytes {
-		cut := len(t.of)/4 + 1
-		for _, r := range t.of[:cut] {
-			t.size -= len(r.sealed)
-		}
-		t.from = t.of[cut-1].Written
-		t.of = append([]resourceRow(nil), t.of[cut:]...)
+		t.size -= len(t.of[0].sealed)
+		t.from = t.of[0].Written
+		t.of[0] = resourceRow{}
+		t.of = t.of[1:]
 	}
 }
 
