@@ -37,6 +37,7 @@ type batch struct {
 	size  int
 	loads []*rest.Load
 	errs  []error // of each line
+	err   error   // that stops everything
 	ready chan struct{}
 }
 
@@ -167,6 +168,20 @@ func (l *loader) ready(ctx context.Context, b *batch) {
 			b.loads[i], b.errs[i] = l.readyOne(ctx, line)
 		}
 	}
+	if ctx.Err() == nil {
+		b.err = l.in.Look(ctx, b.good())
+	}
+}
+
+// good are the loads with which nothing is wrong so far.
+func (b *batch) good() []*rest.Load {
+	good := make([]*rest.Load, 0, len(b.loads))
+	for i, g := range b.loads {
+		if g != nil && b.errs[i] == nil {
+			good = append(good, g)
+		}
+	}
+	return good
 }
 
 func (l *loader) readyOne(ctx context.Context, line []byte) (*rest.Load, error) {
@@ -189,19 +204,19 @@ func (l *loader) put(ctx context.Context, b *batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var good []*rest.Load
+	if b.err != nil {
+		return b.err
+	}
 	for i, err := range b.errs {
-		switch {
-		case err != nil:
-			l.sum.Failed++
-			if err := l.told(b.first+i, err); err != nil {
-				return err
-			}
-		case b.loads[i] != nil:
-			good = append(good, b.loads[i])
+		if err == nil {
+			continue
+		}
+		l.sum.Failed++
+		if err := l.told(b.first+i, err); err != nil {
+			return err
 		}
 	}
-	if err := l.write(ctx, b, good); err != nil {
+	if err := l.write(ctx, b, b.good()); err != nil {
 		return err
 	}
 	l.did(len(b.lines))

@@ -24,9 +24,8 @@ type Load struct {
 	made *vigil.Resource
 }
 
-// Ready does everything for a load that needs no turn to write: it validates,
-// finds out what the resource will be found by, and looks whether it is there
-// already.
+// Ready does for a load what needs neither a turn to write nor the record: it
+// validates, and finds out what the resource will be found by.
 func (in *Invocation) Ready(ctx context.Context, doc *tree.Doc) (*Load, error) {
 	s, c := in.server, in.call()
 	c.method = http.MethodPut
@@ -51,15 +50,41 @@ func (in *Invocation) Ready(ctx context.Context, doc *tree.Doc) (*Load, error) {
 		return l, err
 	}
 	l.draft = s.draft(typ, doc)
-	l.seen, err = s.c.Record.Resource(ctx, typ, l.ID)
-	if vigil.KindOf(err) == vigil.NotFound && err != nil {
-		l.seen, err = s.shown(ctx, typ, l.ID, 0)
-		if isStatus(err, http.StatusNotFound) {
-			err = nil
+	return l, nil
+}
+
+// Look finds out what of loads is there already, all of a type at once. What was
+// deleted counts as not there: Put finds out.
+func (in *Invocation) Look(ctx context.Context, loads []*Load) error {
+	s, types := in.server, map[string][]*Load{}
+	for _, l := range loads {
+		types[l.Type] = append(types[l.Type], l)
+	}
+	for typ, some := range types {
+		ids := make([]string, len(some))
+		for i, l := range some {
+			ids[i] = l.ID
+		}
+		hits, err := s.c.Record.SelectResources(ctx, vigil.ResourceQuery{
+			Types: []string{typ}, All: []vigil.ResourceTest{{IDs: ids}}, Limit: len(ids), Bodies: true,
+		})
+		if err != nil {
+			return err
+		}
+		there := make(map[string]*vigil.Resource, len(hits))
+		for i := range hits {
+			there[hits[i].ID] = &hits[i].Resource
+		}
+		for _, l := range some {
+			if old := there[l.ID]; old != nil {
+				l.seen = *old
+			} else if l.seen, err = s.shown(ctx, typ, l.ID, 0); err != nil && !isStatus(err, http.StatusNotFound) {
+				return err
+			}
+			l.same = l.draft.is(l.seen)
 		}
 	}
-	l.same = l.draft.is(l.seen)
-	return l, err
+	return nil
 }
 
 // is tells whether a version says the same as a draft.
