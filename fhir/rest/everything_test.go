@@ -104,3 +104,31 @@ func TestEverythingRefuses(t *testing.T) {
 	s.want(204, "DELETE", "Patient/b", "")
 	s.refused(s.do("GET", "Patient/b/$everything", ""), 410, "deleted")
 }
+
+// TestNewestOfCodesInCommon says that codings that one Observation has both of
+// are one code, in whatever order they come.
+func TestNewestOfCodesInCommon(t *testing.T) {
+	s := newSite(t)
+	coded := func(id, day string, codes ...string) {
+		list := ""
+		for _, c := range codes {
+			list += `,{"system":"s","code":"` + c + `"}`
+		}
+		s.want(201, "PUT", "Observation/"+id, strings.Replace(observed(id, "a", day, ""), `{"text":"x"}`, `{"coding":[`+list[1:]+`]}`, 1))
+	}
+	coded("one", "2026-01-01", "x")
+	coded("two", "2026-01-02", "y")
+	coded("alone", "2026-01-03", "z")
+	if got := s.want(200, "GET", "Observation/$lastn?patient=a", "").ids("match"); len(got) != 3 {
+		t.Errorf("three codes have %v", got)
+	}
+	coded("both", "2025-01-01", "x", "y")
+	got := s.want(200, "GET", "Observation/$lastn?patient=a", "").ids("match")
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"alone", "two"}) {
+		t.Errorf("got %v", got)
+	}
+	if got := s.want(200, "GET", "Observation/$lastn?patient=a&max=2", "").ids("match"); len(got) != 3 {
+		t.Errorf("two of each are %v", got)
+	}
+}

@@ -106,6 +106,7 @@ type latest struct {
 	limit  int
 	index  map[string]int // coding → place in groups
 	groups [][]match
+	into   []int // the group that a group has become part of, or itself
 }
 
 // gather goes through what was written, and through what sources show.
@@ -159,19 +160,7 @@ func (l *latest) take(m *match) error {
 	if len(names) == 0 {
 		names = []string{code.Get("text").Text()}
 	}
-	at := -1
-	for _, name := range names {
-		if i, ok := l.index[name]; ok {
-			at = i
-		}
-	}
-	if at < 0 {
-		at = len(l.groups)
-		l.groups = append(l.groups, nil)
-	}
-	for _, name := range names {
-		l.index[name] = at
-	}
+	at := l.group(names)
 	m.rank = l.h.q.Rank(l.h.q.Extract(doc.Root()))
 	m.body = slices.Clone(m.body)
 	g := append(l.groups[at], *m)
@@ -180,6 +169,36 @@ func (l *latest) take(m *match) error {
 	}
 	l.groups[at] = g
 	return nil
+}
+
+// group finds the group of an Observation by its codings, or begins one. Groups
+// of which it shows that they are of the same thing become one.
+func (l *latest) group(names []string) int {
+	at := -1
+	for _, name := range names {
+		i, ok := l.index[name]
+		if !ok {
+			continue
+		}
+		for l.into[i] != i {
+			l.into[i] = l.into[l.into[i]]
+			i = l.into[i]
+		}
+		switch {
+		case at < 0:
+			at = i
+		case i != at:
+			l.groups[at], l.groups[i], l.into[i] = append(l.groups[at], l.groups[i]...), nil, at
+		}
+	}
+	if at < 0 {
+		at = len(l.groups)
+		l.groups, l.into = append(l.groups, nil), append(l.into, at)
+	}
+	for _, name := range names {
+		l.index[name] = at
+	}
+	return at
 }
 
 // cut leaves the newest.
