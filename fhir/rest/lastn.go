@@ -82,6 +82,9 @@ func lastQuery(v url.Values) (limit int, query string, err error) {
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
 			return 0, "", bad("max is how many Observations of each code are wanted, 1 or more").at("max")
 		}
+		if limit > maxLast {
+			return 0, "", Refuse(http.StatusUnprocessableEntity, "too-costly", "at most %d Observations of each code are given", maxLast).at("max")
+		}
 	}
 	rest := url.Values{}
 	named := false
@@ -97,7 +100,7 @@ func lastQuery(v url.Values) (limit int, query string, err error) {
 	if !named {
 		return 0, "", Refuse(http.StatusBadRequest, "required", "whose Observations are wanted? name a patient or a subject").at("patient")
 	}
-	return min(limit, maxLast), rest.Encode(), nil
+	return limit, rest.Encode(), nil
 }
 
 // latest gathers the newest Observations of each code.
