@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/vigil-iomt/vigil"
 )
 
@@ -176,5 +178,35 @@ func TestReadingsReachSubscribers(t *testing.T) {
 	s.close()
 	if len(heard) > 0 {
 		t.Errorf("%d more came", len(heard))
+	}
+}
+
+// TestWebSocketsAreGuarded connects as a page of this machine, and as one that
+// somebody else has made.
+func TestWebSocketsAreGuarded(t *testing.T) {
+	s, end := newTellingSpine(t, t.TempDir())
+	defer func() { end(); s.close() }()
+	srv := httptest.NewServer(s.routes())
+	defer srv.Close()
+	made := s.write("Subscription", "screen", `{"resourceType":"Subscription","id":"screen","status":"requested","reason":"x","criteria":"Observation?code=8867-4","channel":{"type":"websocket"}}`)
+	s.soon("the subscription is active", func() bool {
+		r, err := s.db.Resource(s.ctx, "Subscription", made.ID)
+		return err == nil && r.Version > made.Version
+	})
+	for origin, want := range map[string]string{srv.URL: "bound screen", "https://elsewhere.example": "error a token is needed"} {
+		ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+		conn, _, err := websocket.Dial(ctx, srv.URL+"/ws/subscriptions", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {origin}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Write(ctx, websocket.MessageText, []byte("bind screen")); err != nil {
+			t.Fatal(err)
+		}
+		_, got, err := conn.Read(ctx)
+		if err != nil || string(got) != want {
+			t.Errorf("a page of %s: %q, %v, want %q", origin, got, err, want)
+		}
+		conn.CloseNow()
+		cancel()
 	}
 }
