@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,3 +207,45 @@ func synthea(t *testing.T) string {
 }
 
 var conditional = regexp.MustCompile(`"([A-Z][A-Za-z]+)\?identifier=[^"]+"`)
+
+// TestAMoveIsExported moves readings to another patient between two exports: the
+// second has those that are now his, and says of the others that they were
+// entered in error.
+func TestAMoveIsExported(t *testing.T) {
+	s, end := newRecordSpine(t, t.TempDir())
+	defer end()
+	routes := s.routes()
+	anna, bert := s.patient("Berg"), s.patient("Dahl")
+	s.device("d", anna, vigil.Interval{})
+	s.say(`{"t":%d,"o":97}`, ms(taken))
+	m := s.exports(routes, "$export?_type=Observation")
+	if first, _ := s.resources(routes, m); len(first) != 1 {
+		t.Fatalf("the first export has %v", first)
+	}
+	if m := s.exports(routes, "$export?_type=Observation&_since="+m.TransactionTime); len(m.Output) != 0 {
+		t.Errorf("nothing has changed, and an export has %v", m.Output)
+	}
+	before := vigil.Interval{From: arrived.Add(-time.Hour)}
+	if err := s.registry.Unassign(s.ctx, "d", before, "it was not hers"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.registry.Assign(s.ctx, "d", bert, before, "it was his"); err != nil {
+		t.Fatal(err)
+	}
+	s.drain()
+	second, _ := s.resources(routes, s.exports(routes, "$export?_type=Observation&_since="+m.TransactionTime))
+	var said []string
+	for _, text := range second {
+		doc, err := tree.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, doc.Root().Get("status").Text()+" "+doc.Root().Get("subject").Get("reference").Text())
+	}
+	slices.Sort(said)
+	// Between the two it was nobody's.
+	want := []string{"entered-in-error ", "entered-in-error Patient/" + anna.ID, "final Patient/" + bert.ID}
+	if !slices.Equal(said, want) {
+		t.Errorf("after the move an export has %q, want %q", said, want)
+	}
+}

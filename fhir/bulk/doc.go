@@ -37,6 +37,10 @@ type Config struct {
 	// Changes lists versions of some types behind a write, in the order of
 	// writing, deletions included.
 	Changes func(ctx context.Context, types []string, after int64, limit int) ([]vigil.Resource, error)
+	// Moved returns queries for Observations of readings that became somebody
+	// else's since a time: of such a move their meta.lastUpdated says nothing. Nil
+	// for none.
+	Moved func(since vigil.Instant) []string
 	// Moment returns a time such that everything that changed before can be read,
 	// and nothing more will change before.
 	Moment func(ctx context.Context) (vigil.Instant, error)

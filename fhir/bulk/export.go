@@ -131,6 +131,12 @@ type harvest struct {
 	w    *writer
 	typ  string
 	asks []*search.Query
+	// withdrawn are queries for readings that were entered in error, which are
+	// shown only to who asks for them; late are ids to look at in the end.
+	withdrawn []*search.Query
+	late      map[string]bool
+	// moved are queries for readings that became somebody else's.
+	moved []*search.Query
 	// people are the patients whose resources are wanted, in groups.
 	people [][]string
 	// seen are the resources that were written, where several queries may find
@@ -141,7 +147,7 @@ type harvest struct {
 
 // exportType is one step of an export.
 func (s *Service) exportType(in *rest.Invocation, j *job, typ string, people []string) error {
-	h := &harvest{s: s, in: in, j: j, w: s.writer(j), typ: typ, seed: maphash.MakeSeed()}
+	h := &harvest{s: s, in: in, j: j, w: s.writer(j), typ: typ, seed: maphash.MakeSeed(), late: map[string]bool{}}
 	defer h.w.close()
 	s.change(j, func() { j.at, j.count = typ, 0 })
 	err := h.queries(people)
@@ -180,13 +186,44 @@ func (h *harvest) queries(people []string) error {
 			if err != nil {
 				return err
 			}
-			if q != nil {
-				h.asks = append(h.asks, q)
+			if q == nil {
+				continue
 			}
+			h.asks = append(h.asks, q)
+			if h.typ != "Observation" || strings.Contains(r, "status") {
+				continue
+			}
+			if q, err = h.in.Seek(h.j.ctx, h.typ, and(h.window(r), "status=entered-in-error"), g); err != nil {
+				return err
+			}
+			h.withdrawn = append(h.withdrawn, q)
 		}
 	}
 	if len(h.asks) > 1 {
 		h.seen = map[uint64]struct{}{}
+	}
+	return h.movedQueries(raw)
+}
+
+// movedQueries gets the queries ready for what was moved since the time that was
+// named.
+func (h *harvest) movedQueries(raw []string) error {
+	if h.j.Export.Since == 0 || h.typ != "Observation" || h.s.c.Moved == nil {
+		return nil
+	}
+	for _, moved := range h.s.c.Moved(h.j.Export.Since) {
+		h.seen = map[uint64]struct{}{}
+		for _, r := range raw {
+			for _, g := range h.people {
+				for _, status := range []string{"", "status=entered-in-error"} {
+					q, err := h.in.Seek(h.j.ctx, h.typ, and(and(r, moved), status), g)
+					if err != nil {
+						return err
+					}
+					h.moved = append(h.moved, q)
+				}
+			}
+		}
 	}
 	return nil
 }
@@ -196,11 +233,15 @@ func (h *harvest) window(raw string) string {
 	if h.j.Export.Since == 0 {
 		return raw
 	}
-	since := "_lastUpdated=ge" + h.j.Export.Since.Time().UTC().Format("2006-01-02T15:04:05.000Z")
-	if raw == "" {
-		return since
+	return and(raw, "_lastUpdated=ge"+h.j.Export.Since.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
+}
+
+// and adds a condition to a query.
+func and(raw, condition string) string {
+	if raw == "" || condition == "" {
+		return raw + condition
 	}
-	return raw + "&" + since
+	return raw + "&" + condition
 }
 
 // wanted tells whether a version changed within the times that are wanted. Times
@@ -222,6 +263,29 @@ func (h *harvest) gather() error {
 				return h.before(r)
 			}
 			return h.write(&r)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, q := range h.withdrawn {
+		err := h.in.WalkShown(h.j.ctx, q, func(r vigil.Resource) error {
+			if r.Changed > h.j.At { // it was not yet withdrawn, and may be written
+				h.late[r.ID] = true
+				return h.j.ctx.Err()
+			}
+			return h.write(&r)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, q := range h.moved {
+		err := h.in.WalkShown(h.j.ctx, q, func(r vigil.Resource) error {
+			if err := h.j.ctx.Err(); err != nil || r.Changed > h.j.At {
+				return err
+			}
+			return h.put(&r)
 		})
 		if err != nil {
 			return err
@@ -261,11 +325,16 @@ func absent(err error) error {
 	return err
 }
 
-// write writes a resource, unless that was done or it is not wanted.
+// write writes a resource, unless it is not wanted.
 func (h *harvest) write(r *vigil.Resource) error {
 	if !h.wanted(r) {
 		return nil
 	}
+	return h.put(r)
+}
+
+// put writes a resource, unless that was done.
+func (h *harvest) put(r *vigil.Resource) error {
 	if h.seen != nil {
 		k := maphash.String(h.seed, r.ID)
 		if _, ok := h.seen[k]; ok {
@@ -323,7 +392,7 @@ func (h *harvest) changes(after vigil.Instant, f func(r *vigil.Resource)) error 
 // changed writes what was there at the time of the export and was changed or
 // deleted before the queries came to it.
 func (h *harvest) changed() error {
-	ids := map[string]bool{}
+	ids := h.late
 	err := h.changes(h.j.At, func(r *vigil.Resource) {
 		if r.Changed > h.j.At && r.Version > 1 {
 			ids[r.ID] = true

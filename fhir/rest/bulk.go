@@ -51,6 +51,11 @@ func (in *Invocation) Walk(ctx context.Context, q *search.Query, f func(vigil.Re
 	if err := in.walkRecord(ctx, q, f); err != nil {
 		return err
 	}
+	return in.WalkShown(ctx, q, f)
+}
+
+// WalkShown is Walk for what nobody wrote.
+func (in *Invocation) WalkShown(ctx context.Context, q *search.Query, f func(vigil.Resource) error) error {
 	for _, o := range in.server.origins(q.Types) {
 		for hit, err := range o.Search(ctx, o.typ, q, nil) {
 			if err == nil {
