@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vigil-iomt/vigil"
 	"github.com/vigil-iomt/vigil/fhir/topic"
 )
 
@@ -83,6 +84,35 @@ func TestRetries(t *testing.T) {
 			}
 		}
 		s.status(id, "error")
+	})
+}
+
+// TestRetriesOfOneOfMany keeps the right to deliver through the longest pauses.
+func TestRetriesOfOneOfMany(t *testing.T) {
+	engine()
+	checker()
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{status: 200}
+		s := newSite(t, func(c *topic.Config) {
+			c.Client, c.Holder = &http.Client{Transport: w}, "one"
+			c.RetryMin, c.RetryMax, c.Attempts, c.Poll = 0, 0, 0, 0
+		})
+		id := s.subscribe(spec{topic: "vital-signs", endpoint: "http://127.0.0.1/x", content: "id-only"})
+		s.status(id, "active")
+		w.answer(503)
+		s.observe("ada", "72")
+		for range 60 { // another process asks all the time
+			time.Sleep(10 * time.Second)
+			now := vigil.InstantOf(time.Now())
+			if ok, err := s.db.HoldNotices(t.Context(), id, "two", now, now.Add(time.Minute)); ok || err != nil {
+				t.Fatalf("another process may deliver: %t, %v", ok, err)
+			}
+		}
+		time.Sleep(time.Hour)
+		s.status(id, "error")
+		if _, kinds := w.since(); len(kinds) != 13 {
+			t.Errorf("%d tries, want a handshake and 12", len(kinds))
+		}
 	})
 }
 

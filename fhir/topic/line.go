@@ -85,30 +85,32 @@ func (l *line) note(version, written int64, status, reason string) {
 	}
 }
 
-// run begins and serves the subscription until ctx is done.
+// run begins and serves the subscription until ctx is done, as often as this
+// process is the one that delivers.
 func (l *line) run(ctx context.Context) {
-	if !l.hold(ctx) {
-		return
+	for l.hold(ctx) && l.begin(ctx) && l.serve(ctx) {
 	}
+}
+
+// begin makes the subscription active; it is false when there is nothing to
+// serve.
+func (l *line) begin(ctx context.Context) bool {
 	s := l.sub.Load()
 	switch {
 	case l.broken != "":
 		l.become(ctx, failing, l.broken)
-		return
+		return false
 	case s.status == failing:
-		return
+		return false
 	case s.status == requested && s.topic != nil && s.channel == restHook:
 		if err := l.post(ctx, &notification{sub: s, kind: handshake, status: requested, level: s.content}); err != nil {
 			if ctx.Err() == nil {
 				l.become(ctx, failing, "handshake: "+err.Error())
 			}
-			return
+			return false
 		}
 	}
-	if s.status == requested && !l.become(ctx, active, "") {
-		return
-	}
-	l.serve(ctx)
+	return s.status != requested || l.become(ctx, active, "")
 }
 
 // holdFor is how long a process has the right to deliver without asking again.
@@ -143,8 +145,8 @@ type delivery struct {
 }
 
 // serve delivers events and heartbeats until the subscription ends or fails too
-// often.
-func (l *line) serve(ctx context.Context) {
+// often; again says that another process delivers now, and this one is to wait.
+func (l *line) serve(ctx context.Context) (again bool) {
 	var v delivery
 	for {
 		n, err := l.d.c.Log.NoticeLine(ctx, l.id)
@@ -153,7 +155,7 @@ func (l *line) serve(ctx context.Context) {
 			break
 		}
 		if wait(ctx, l.d.c.RetryMin); ctx.Err() != nil {
-			return
+			return false
 		}
 	}
 	defer func() { l.keep(context.WithoutCancel(ctx), &v) }()
@@ -162,26 +164,25 @@ func (l *line) serve(ctx context.Context) {
 		s := l.sub.Load()
 		if s.end != 0 && l.d.now() >= s.end {
 			l.become(ctx, off, "")
-			return
+			return false
 		}
-		if l.d.c.Holder != "" && l.d.c.Now().Sub(v.heldAt) > holdFor/3 {
-			if !l.held(ctx) {
-				return // another process has it now
-			}
-			v.heldAt = l.d.c.Now()
+		if !l.still(ctx, &v) {
+			return true
 		}
 		more, err := l.deliver(ctx, s, &v)
 		if ctx.Err() != nil {
-			return
+			return false
 		}
 		if err != nil {
 			v.failures++
 			if v.failures >= l.d.c.Attempts {
 				l.keep(ctx, &v)
 				l.become(ctx, failing, err.Error())
-				return
+				return false
 			}
-			wait(ctx, l.backoff(v.failures))
+			if !l.pause(ctx, &v) {
+				return true
+			}
 			continue
 		}
 		v.failures = 0
@@ -190,6 +191,33 @@ func (l *line) serve(ctx context.Context) {
 			l.rest(ctx, s, &v, bell)
 		}
 	}
+	return false
+}
+
+// still keeps the right to deliver; it is false when another process has it.
+func (l *line) still(ctx context.Context, v *delivery) bool {
+	if l.d.c.Holder == "" || l.d.c.Now().Sub(v.heldAt) < holdFor/3 {
+		return true
+	}
+	if !l.held(ctx) {
+		return false
+	}
+	v.heldAt = l.d.c.Now()
+	return true
+}
+
+// pause waits after a failure, and keeps the right to deliver meanwhile.
+func (l *line) pause(ctx context.Context, v *delivery) bool {
+	left := l.backoff(v.failures)
+	for l.d.c.Holder != "" && left > holdFor/3 && ctx.Err() == nil {
+		wait(ctx, holdFor/3)
+		left -= holdFor / 3
+		if !l.still(ctx, v) {
+			return false
+		}
+	}
+	wait(ctx, left)
+	return true
 }
 
 // backoff is how long to wait after some failures.
