@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/vigil-iomt/vigil/fhir/schema"
 	"github.com/vigil-iomt/vigil/fhir/tree"
@@ -33,6 +34,7 @@ type Handler struct {
 	set    func() *schema.Set
 	layout *template.Template
 	policy string
+	now    func() time.Time
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -42,7 +44,7 @@ var _ http.Handler = (*Handler)(nil)
 func New(api http.Handler, set func() *schema.Set) *Handler {
 	sum := sha256.Sum256([]byte(style))
 	return &Handler{
-		api: api, set: set, layout: template.Must(template.New("page").Parse(layout)),
+		api: api, set: set, now: time.Now, layout: template.Must(template.New("page").Parse(layout)),
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 			"'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	}

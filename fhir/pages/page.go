@@ -157,8 +157,24 @@ func titleOf(status int) string {
 }
 
 // patience is how long the page of the base counts; types that come later are
-// shown without a number.
-const patience = time.Second
+// shown without a number. A type for which counting takes longer than atMost has
+// many.
+const (
+	patience = 2 * time.Second
+	atMost   = 300 * time.Millisecond
+)
+
+// count says how many resources of a type there are, "" when nobody knows.
+func (h *Handler) count(r *http.Request, name string) string {
+	ctx, stop := context.WithTimeout(r.Context(), atMost)
+	defer stop()
+	a := h.ask(r.WithContext(ctx), &url.URL{Path: "/fhir/" + name, RawQuery: "_summary=count"}, jsonType)
+	total := a.parsed().Get("total").Text()
+	if total == "" && ctx.Err() != nil {
+		return "many"
+	}
+	return total
+}
 
 // start is the page of the base: what is there.
 func (h *Handler) start(r *http.Request, p *page) {
@@ -175,18 +191,14 @@ func (h *Handler) start(r *http.Request, p *page) {
 		{"Software", strings.TrimSpace(n.Get("software").Get("name").Text() + " " + n.Get("software").Get("version").Text())},
 	}
 	p.Ops = []link{{"What it can do", "/fhir/metadata"}, {"All changes", "/fhir/_history"}}
-	rest := n.Get("rest").At(0)
-	ctx, stop := context.WithTimeout(r.Context(), patience)
-	defer stop()
-	for t := range rest.Get("resource").Items() {
+	until := h.now().Add(patience)
+	for t := range n.Get("rest").At(0).Get("resource").Items() {
 		name := t.Get("type").Text()
-		if ctx.Err() != nil {
-			p.Types = append(p.Types, typeCount{name, "/fhir/" + name, ""})
-			continue
+		count := ""
+		if h.now().Before(until) {
+			count = h.count(r, name)
 		}
-		c := h.ask(r, &url.URL{Path: "/fhir/" + name, RawQuery: "_summary=count"}, jsonType).parsed()
-		total := c.Get("total").Text()
-		p.Types = append(p.Types, typeCount{name, "/fhir/" + name, total})
+		p.Types = append(p.Types, typeCount{name, "/fhir/" + name, count})
 	}
 	// What there is comes before what there could be.
 	slices.SortStableFunc(p.Types, func(a, b typeCount) int { return boolOrder(a.some(), b.some()) })

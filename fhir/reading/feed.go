@@ -31,6 +31,8 @@ type Feed struct {
 	want *want
 	mark string // what stands before the ids of what is shown
 	id   []byte
+
+	steps int // readings that were looked at
 }
 
 // Find opens the Observations that a query wants.
@@ -107,10 +109,16 @@ func (s *Source) listed(ctx context.Context, o *want) (stream, error) {
 	return &found, nil
 }
 
+// lookUp is after how many readings a feed looks whether anybody waits.
+const lookUp = 1024
+
 // Next returns the next Observation; it is not Ok behind the last. It is valid
 // until Next is called again, its Mark for ever.
 func (f *Feed) Next(ctx context.Context) (Hit, error) {
 	for {
+		if f.steps++; f.steps%lookUp == 0 && ctx.Err() != nil { // who asked has gone
+			return Hit{}, ctx.Err()
+		}
 		r, err := f.from.next(ctx)
 		if r == nil || err != nil {
 			return Hit{}, err
