@@ -46,7 +46,9 @@ func blocks(page string) []block {
 	return out
 }
 
-func TestFHIR(t *testing.T) {
+// serve starts a server; bin is the folder of its binary.
+func serve(ctx context.Context, t *testing.T) (s *running.Server, bin string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("a binary is tried, which other tests do with the race detector")
 	}
@@ -55,18 +57,12 @@ func TestFHIR(t *testing.T) {
 			t.Skipf("there is no %s", program)
 		}
 	}
-	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer stop()
-	root, dir := filepath.Join("..", ".."), t.TempDir()
-	page, err := os.ReadFile(filepath.Join(root, "docs", "guide", "fhir.md"))
+	dir := t.TempDir()
+	built, err := running.Build(ctx, root, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := running.Build(ctx, root, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := running.Start(ctx, bin, filepath.Join(dir, "data"))
+	s, err = running.Start(ctx, built, filepath.Join(dir, "data"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,25 +71,100 @@ func TestFHIR(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	run(ctx, t, blocks(strings.ReplaceAll(string(page), "http://127.0.0.1:8080", s.URL)), dir, s)
+	return s, filepath.Dir(built)
+}
+
+const root = "../.."
+
+// read reads the examples of a guide.
+func read(t *testing.T, name string) []block {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "guide", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blocks(string(page))
+}
+
+// The examples of the guide answer what it says they do.
+func TestFHIR(t *testing.T) {
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer stop()
+	s, bin := serve(ctx, t)
+	examples := read(t, "fhir.md")
+	for i := range examples {
+		examples[i].text = strings.ReplaceAll(examples[i].text, "http://127.0.0.1:8080", s.URL)
+	}
+	run(ctx, t, examples, bin, s)
+}
+
+// seed is what the other guides write about: a patient, a stay, a heart rate.
+const seed = `
+curl() { command curl -sS -o answer -w '%{http_code}\n' -H "Authorization: Bearer $TOKEN" "$@"; echo "$@"; }
+put() { curl -X PUT -H 'Content-Type: application/fhir+json' "$BASE/$1" -d "$2"; }
+put Patient/anna '{"resourceType":"Patient","id":"anna","name":[{"family":"May"}]}'
+put Encounter/stay-1 '{"resourceType":"Encounter","id":"stay-1","status":"finished","class":{"code":"IMP"},"subject":{"reference":"Patient/anna"}}'
+put Observation/rate '{"resourceType":"Observation","id":"rate","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"8867-4"}]},
+  "subject":{"reference":"Patient/anna"},"effectiveDateTime":"2026-03-01T10:00:00Z","valueQuantity":{"value":72,"system":"http://unitsofmeasure.org","code":"/min"}}'
+`
+
+// What the other guides ask for is answered.
+func TestOtherGuides(t *testing.T) {
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer stop()
+	s, bin := serve(ctx, t)
+	token, err := s.Token(ctx, "admin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "set -eu; cd " + t.TempDir() + "; TOKEN=" + token + "; BASE=" + s.URL + "/fhir; FHIR=$BASE\n" + seed
+	for _, name := range []string{"fhir-operations.md", "fhir-packages.md"} {
+		for _, b := range read(t, name) {
+			if strings.HasPrefix(b.text, "curl ") {
+				script += b.text
+			}
+		}
+	}
+	out := shell(ctx, t, script, bin, s)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	asked := 0
+	for i, line := range lines {
+		if len(line) != 3 || i+1 == len(lines) {
+			continue
+		}
+		if asked++; line[0] != '2' {
+			t.Errorf("got %s for %s", line, lines[i+1])
+		}
+	}
+	if asked < 15 {
+		t.Errorf("only %d examples ran:\n%s", asked, out)
+	}
+}
+
+// shell runs a script as the reader of a guide would, who has vigil in the path.
+func shell(ctx context.Context, t *testing.T, script, bin string, s *running.Server) string {
+	t.Helper()
+	var out bytes.Buffer
+	c := exec.CommandContext(ctx, "bash", "-c", script) //nolint:gosec // the guides of this project
+	c.Dir, c.Stdout, c.Stderr = t.TempDir(), &out, &out
+	c.Env = append(os.Environ(), "VIGIL_DATA="+s.Data, "PATH="+bin+":"+os.Getenv("PATH"))
+	if err := c.Run(); err != nil {
+		t.Errorf("the shell: %v", err)
+	}
+	return out.String()
 }
 
 // run runs all examples in one shell and looks at what each of them printed.
-func run(ctx context.Context, t *testing.T, examples []block, dir string, s *running.Server) {
+func run(ctx context.Context, t *testing.T, examples []block, bin string, s *running.Server) {
+	t.Helper()
 	var script strings.Builder
 	script.WriteString("set -eu\n")
 	for i, b := range examples {
 		fmt.Fprintf(&script, "echo; echo '@@ %d'\n%s", i, b.text)
 	}
-	var out bytes.Buffer
-	c := exec.CommandContext(ctx, "bash", "-c", script.String()) //nolint:gosec // the guide of this project
-	c.Dir, c.Stdout, c.Stderr = dir, &out, &out
-	c.Env = append(os.Environ(), "VIGIL_DATA="+s.Data, "PATH="+dir+":"+os.Getenv("PATH"))
-	if err := c.Run(); err != nil {
-		t.Errorf("the shell: %v", err)
-	}
+	out := shell(ctx, t, script.String(), bin, s)
 	for i, b := range examples {
-		_, said, _ := strings.Cut(out.String(), fmt.Sprintf("\n@@ %d\n", i))
+		_, said, _ := strings.Cut(out, fmt.Sprintf("\n@@ %d\n", i))
 		said, _, _ = strings.Cut(said, "\n@@ ")
 		rest := said
 		for _, want := range b.want {

@@ -145,3 +145,43 @@ export async function looksLost(page) {
   });
   assert.equal(lit, 0, `${lit} heart rates keep the colour of live ones`);
 }
+
+/** The pages of /fhir, wide and light, narrow and dark: readable, no wider than the screen, refused nothing. */
+export async function fhirPages(browser, url, shot) {
+  const asked = await fetch(`${url}/fhir/Observation?_count=1`, {
+    headers: { Accept: 'application/fhir+json' },
+  });
+  const patient = (await asked.json()).entry?.[0]?.resource.subject?.reference;
+  const paths = [
+    '',
+    '/metadata',
+    '/Patient',
+    '/Observation?date=yesterday',
+    '/Account',
+    '/Patient/none',
+    '/_history',
+  ];
+  if (patient) paths.push(`/${patient}`, `/${patient}?view=xml`, `/Observation?patient=${patient}&_count=20`);
+  for (const [colorScheme, size] of [
+    ['light', { width: 1280, height: 800 }],
+    ['dark', { width: 390, height: 844 }],
+  ]) {
+    const context = await browser.newContext({ viewport: size, colorScheme });
+    const page = await context.newPage();
+    const refused = [];
+    page.on('console', (m) => {
+      if (/Content Security Policy/.test(m.text())) refused.push(m.text());
+    });
+    for (const path of paths) {
+      await page.goto(`${url}/fhir${path}`);
+      assert.equal(await page.locator('h1').count(), 1, `${path} has no title`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${path} is ${wide} px wider than the screen`);
+      if (path !== '/metadata') await accessible(page, `/fhir${path}, ${size.width} px, ${colorScheme}`);
+      await shot(page, `fhir${path.replace(/[^A-Za-z]+/g, '-').slice(0, 40)}-${size.width}-${colorScheme}`);
+    }
+    assert.deepEqual(refused, []);
+    await context.close();
+  }
+  return `${paths.length} pages`;
+}

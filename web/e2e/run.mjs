@@ -106,6 +106,9 @@ async function otherPages() {
       await shot(page, path.slice(1).replaceAll('/', '-'));
       await page.close();
     });
+  await step('the pages of /fhir: axe finds nothing, wide and light, narrow and dark', () =>
+    check.fhirPages(browser, url, shot),
+  );
   await step('a phone shows a legible list', async () => {
     const page = await check.openWall(browser, url, { width: 390, height: 844 });
     await check.phone(page);
