@@ -46,7 +46,7 @@ func TestClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	c := exec.CommandContext(ctx, "node", "clients.mjs", s.URL+"/fhir", token) //nolint:gosec // our own server
+	c := exec.CommandContext(ctx, "node", "clients.mjs", s.URL+"/fhir", token)
 	c.Stdout, c.Stderr = &said, &said
 	if err := c.Run(); err != nil {
 		t.Errorf("%v\n%s", err, said.String())
