@@ -86,7 +86,7 @@ const mostReady = 256
 // makeReady prepares what the transactions before wanted.
 func (d *database) makeReady(ctx context.Context) error {
 	for _, text := range d.wanted {
-		s, err := d.write.PrepareContext(ctx, text)
+		s, err := d.write.PrepareContext(ctx, text) // #nosec G701 -- constants of this room and placeholders
 		if err != nil {
 			return fault("prepare", err)
 		}
