@@ -38,7 +38,9 @@ func keepsNotices(t *testing.T, b *bench) {
 			t.Fatal(err)
 		}
 	}
-	add := func(from, place int64, list ...vigil.Notice) error { return b.db.AddNotices(b.ctx, "record", from, place, list) }
+	add := func(from, place int64, list ...vigil.Notice) error {
+		return b.db.AddNotices(b.ctx, "record", from, place, list)
+	}
 	if err := add(10, 20, event("s", "a"), event("r", "a"), event("nobody", "a"), event("s", "b")); err != nil {
 		t.Fatal(err)
 	}
