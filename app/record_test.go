@@ -19,6 +19,11 @@ func newRecordSpine(t *testing.T, dir string) (s *spine, end func()) {
 	ctx, stop := context.WithCancel(s.ctx)
 	done := make(chan error, 1)
 	go func() { done <- s.keepRecord(ctx) }()
+	s.soon("the record is kept", func() bool { // before that nobody waits for it
+		s.roster.mu.Lock()
+		defer s.roster.mu.Unlock()
+		return s.roster.runs
+	})
 	return s, func() {
 		stop()
 		if err := <-done; err != nil {
